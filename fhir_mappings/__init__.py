@@ -1,0 +1,1 @@
+"""Reads: FHIR JSON in, facts about one patient out. No policy, no HTTP."""

@@ -1,0 +1,377 @@
+"""The second reading: of all that arrived, what matters is mended, validated and sorted by what it may be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property, wraps
+from typing import Any, TypeVar, cast
+
+import orjson
+
+from fhir_mappings.conformance import nonconformance
+from fhir_mappings.facts import Discarded, Gap, GapKind, Issue, Mending
+from fhir_mappings.mending import mend
+from fhir_mappings.record import CodingNode, ConceptNode, Entry, ExtensionNode, Node, PartState, PatientRecord
+from fhir_mappings.resource import Resource, Use, clinical_date, codings, meanings_of, standing
+from fhir_mappings.valueset import Terminology, display_contradicts, is_other_malignancy
+
+T = TypeVar("T")
+
+
+def once(reader: Callable[[Chart], T]) -> Callable[[Chart], T]:
+    """Let a reader work once for each chart, however many other readers ask it."""
+
+    @wraps(reader)
+    def read(chart: Chart) -> T:
+        if reader not in chart.memo:
+            chart.memo[reader] = reader(chart)
+        return cast("T", chart.memo[reader])
+
+    return read
+
+
+OTHER_MALIGNANCY = "other-malignancy-range"
+Meanings = Callable[[Any, Any], frozenset[str]]
+_NOTHING: frozenset[str] = frozenset()
+_CODED = frozenset({"Condition", "Observation", "Procedure", "DiagnosticReport", "ServiceRequest"})
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What one fact is read from: the resource types, the value sets of their codes, and its name for a sentence."""
+
+    label: str
+    kinds: tuple[str, ...]
+    value_sets: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The resources of some value sets: usable ones, candidates that can only take certainty away, and discarded data."""
+
+    usable: tuple[Resource, ...]
+    candidates: tuple[Resource, ...]
+    discarded: tuple[Discarded, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    kind: str
+    reference: str
+    problem: str
+    meanings: frozenset[str] | None  # None: its code could not be read, so it may mean anything
+
+
+class Chart:
+    """What a record says on the day `on`, ready for readers. `inputs` tells which facts a resource could have changed."""
+
+    def __init__(
+        self, record: PatientRecord, on: date, terminology: Terminology, inputs: Mapping[str, Input]
+    ) -> None:
+        self.on = on
+        self.terminology = terminology
+        self.inputs = inputs
+        self.memo: dict[object, object] = {}  # what readers work out once and share
+        self._record = record
+        self._unread: list[_Unread] = []
+        self._mendings: list[Mending] = []
+        relevant = sorted(self._relevant(), key=lambda pair: (pair[0].reference, pair[0].place))
+        read = [resource for entry, meanings in relevant for resource in self._read(entry, meanings)]
+        self.resources: tuple[Resource, ...] = tuple(self._on_the_day(_latest_versions(read)))
+
+    # --- what readers ask ---
+
+    @cached_property
+    def patient(self) -> Resource | None:
+        """The Patient resource, if it arrived and could be read."""
+        return next((resource for resource in self.resources if resource.kind == "Patient"), None)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the whole record arrived and holds nothing that any reader of codes could use."""
+        return (
+            not self._unread
+            and len(self.resources) <= 1
+            and self.patient is not None
+            and self._record.is_complete
+        )
+
+    @cached_property
+    def mendings(self) -> tuple[Mending, ...]:
+        """What was straightened before validation."""
+        return tuple(self._mendings)
+
+    @cached_property
+    def issues(self) -> tuple[Issue, ...]:
+        """Every resource that could not be read, with the facts that it might have changed."""
+        return tuple(Issue(item.reference, item.problem, self._facts_of(item)) for item in self._unread)
+
+    def find(self, value_sets: Iterable[str], *kinds: str) -> Found:
+        """The resources of the given types whose code lies in one of the value sets."""
+        wanted = frozenset(value_sets)
+        hits = [
+            item for item in self.resources if item.kind in kinds and not wanted.isdisjoint(item.meanings)
+        ]
+        return Found(
+            tuple(item for item in hits if item.use is Use.USE),
+            tuple(item for item in hits if item.use is Use.CANDIDATE),
+            tuple(Discarded(item.evidence("status"), item.why) for item in hits if item.use is Use.DROP),
+        )
+
+    def target(self, reference: object) -> str:
+        """What a Reference points to as `Type/id`: urn:uuid, absolute and versioned references included; else empty."""
+        text = reference.get("reference") if isinstance(reference, Mapping) else None
+        if not isinstance(text, str):
+            return ""
+        if text.startswith("urn:"):
+            return self._full_urls.get(text, text)
+        return "/".join(text.split("/_history/")[0].split("/")[-2:])
+
+    def by_reference(self, reference: object) -> Resource | None:
+        """A resource that another one refers to; Specimens are only read this way."""
+        wanted = self.target(reference)
+        return self._by_reference.get(wanted) or self._specimens.get(wanted)
+
+    def reports_of(self, item: Resource) -> tuple[Resource, ...]:
+        """The relevant DiagnosticReports that name an observation as a result."""
+        return tuple(self._reports.get(item.reference, ()))
+
+    def meanings(self, concept: object) -> frozenset[str]:
+        """The value sets that hold a coding of a concept."""
+        return meanings_of(concept, self.terminology)
+
+    def blind(self, fact: str) -> Gap | None:
+        """Why a fact cannot be known for certain: a resource that could not be read, or a part that did not arrive."""
+        unread = [item.reference for item in self._unread if fact in self._facts_of(item)]
+        if unread:
+            return Gap(
+                GapKind.UNREADABLE, f"{self.inputs[fact].label}: {', '.join(unread)} could not be read."
+            )
+        for kind in self.inputs[fact].kinds:
+            state = self._record.state_of(kind)
+            if state is not PartState.COMPLETE:
+                return Gap(_GAPS[state], f"{self.inputs[fact].label}: {_STATES[state].format(kind=kind)}.")
+        return None
+
+    def missing(self, fact: str) -> Gap:
+        """The gap of a fact for which nothing was found."""
+        return self.blind(fact) or Gap(GapKind.NOT_RECORDED, f"{self.inputs[fact].label}: nothing on record.")
+
+    # --- reading ---
+
+    def _relevant(self) -> Iterator[tuple[Entry, frozenset[str] | None]]:
+        meanings = self.terminology.meanings
+        for entry in self._record.entries:
+            node = entry.node
+            kind = node.resourceType
+            if kind == "Patient":
+                yield entry, frozenset()
+            elif kind in _CODED and (found := _node_meanings(node, meanings)) != _NOTHING:
+                yield entry, found
+
+    def _read(self, entry: Entry, meanings: frozenset[str] | None) -> Iterator[Resource]:
+        try:
+            raw: dict[str, Any] = orjson.loads(self._record.source(entry))
+        except orjson.JSONDecodeError:
+            self._unread.append(_Unread(entry.type, entry.reference, "not valid JSON", meanings))
+            return
+        data, mended = mend(raw)
+        if meanings is None:
+            meanings = self._settled_meanings(entry, data)
+            if meanings == frozenset():
+                return
+        if (problem := nonconformance(entry.type, data)) is not None or meanings is None:
+            self._unread.append(
+                _Unread(entry.type, entry.reference, problem or "its code is not a concept", meanings)
+            )
+            return
+        self._mendings.extend(Mending(entry.reference, element, what) for element, what in mended)
+        yield self._resource(entry, data, raw, meanings)
+
+    def _settled_meanings(self, entry: Entry, data: dict[str, Any]) -> frozenset[str] | None:
+        """The meanings of a code that stood in an odd shape; None when even mending leaves no concept."""
+        if "code" not in data:
+            return frozenset()
+        if not isinstance(data["code"], dict) or not isinstance(data["code"].get("coding", []), list):
+            return None
+        return _all_meanings(entry.type, data, self.terminology)
+
+    def _resource(
+        self, entry: Entry, data: dict[str, Any], raw: dict[str, Any], meanings: frozenset[str]
+    ) -> Resource:
+        kind = entry.type
+        use, why, is_current, is_negated = standing(kind, data)
+        if use is Use.USE and _contradicted(data.get("code"), self.terminology):
+            use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
+        day = clinical_date(kind, data)
+        return Resource(
+            kind, entry.reference, data, meanings, day, use, why, is_current, is_negated, *_identity(raw)
+        )
+
+    def _on_the_day(self, resources: Iterable[Resource]) -> Iterator[Resource]:
+        for item in resources:
+            if item.date is not None and item.date.earliest > self.on:
+                yield replace(item, use=Use.DROP, why="dated after the day of evaluation")
+            else:
+                yield item
+
+    @cached_property
+    def _by_reference(self) -> dict[str, Resource]:
+        return {item.reference: item for item in reversed(self.resources)}
+
+    @cached_property
+    def _full_urls(self) -> dict[str, str]:
+        urns = (
+            entry for entry in self._record.entries if entry.full_url and entry.full_url.startswith("urn:")
+        )
+        return {entry.full_url: entry.reference for entry in urns if entry.full_url}
+
+    @cached_property
+    def _specimens(self) -> dict[str, Resource]:
+        specimens = [entry for entry in self._record.entries if entry.type == "Specimen"]
+        return {
+            item.reference: item for entry in specimens for item in self._read(entry, frozenset({"specimen"}))
+        }
+
+    @cached_property
+    def _reports(self) -> dict[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for item in self.resources:
+            for result in item.data.get("result") or () if item.kind == "DiagnosticReport" else ():
+                found.setdefault(self.target(result), []).append(item)
+        return found
+
+    def _facts_of(self, unread: _Unread) -> tuple[str, ...]:
+        return tuple(
+            name
+            for name, given in self.inputs.items()
+            if unread.kind in given.kinds
+            and (
+                unread.meanings is None
+                or unread.kind == "Patient"
+                or not given.value_sets.isdisjoint(unread.meanings)
+            )
+        )
+
+
+_GAPS = {
+    PartState.NOT_SENT: GapKind.NOT_SENT,
+    PartState.FAILED: GapKind.UNREADABLE,
+    PartState.TRUNCATED: GapKind.NOT_SENT,
+}
+_STATES = {
+    PartState.NOT_SENT: "the EHR did not send {kind} resources",
+    PartState.FAILED: "the EHR's query for {kind} resources failed",
+    PartState.TRUNCATED: "the EHR sent only a part of the {kind} resources",
+}
+
+
+def _node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
+    """The value sets of the codes of a first reading: empty for irrelevant, None when the code has an odd shape.
+
+    Called for every resource of every chart, so the common case (a list of codings that mean nothing here) comes first.
+    """
+    code = node.code
+    if type(code) is not ConceptNode or type(code.coding) is not list:
+        return _NOTHING if code is None or _is_text_only(code) else None
+    found = _NOTHING
+    try:
+        for coding in code.coding:
+            if hit := meanings(coding.system, coding.code):  # type: ignore[union-attr]
+                found |= hit
+    except (TypeError, AttributeError):  # a list, an object or a text where a coding or its members belong
+        return None
+    return found if node.resourceType != "Condition" else found | _condition_meanings(node, meanings)
+
+
+def _is_text_only(code: object) -> bool:
+    return isinstance(code, ConceptNode) and code.coding is None
+
+
+def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
+    found: frozenset[str] = frozenset()
+    extensions = node.extension if isinstance(node.extension, list) else [node.extension]
+    concepts = [item.valueCodeableConcept for item in extensions if isinstance(item, ExtensionNode)]
+    for concept in concepts:
+        coding = concept.coding if isinstance(concept, ConceptNode) else None
+        for item in coding if isinstance(coding, list) else [coding]:
+            if (
+                isinstance(item, CodingNode)
+                and isinstance(item.system, str | None)
+                and isinstance(item.code, str)
+            ):
+                found |= meanings(item.system, item.code)
+    code = node.code
+    if isinstance(code, ConceptNode) and isinstance(code.coding, list):
+        others = (
+            is_other_malignancy(item.system, item.code)
+            for item in code.coding
+            if isinstance(item, CodingNode)
+        )
+        if any(others):
+            found |= {OTHER_MALIGNANCY}
+    return found
+
+
+def _all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -> frozenset[str]:
+    found = meanings_of(data.get("code"), terminology)
+    if kind == "Condition":
+        for extension in data.get("extension") or ():
+            found |= meanings_of(extension.get("valueCodeableConcept"), terminology)
+        if any(
+            is_other_malignancy(coding.get("system"), coding.get("code"))
+            for coding in codings(data.get("code"))
+        ):
+            found |= {OTHER_MALIGNANCY}
+    return found
+
+
+def _contradicted(code: object, terminology: Terminology) -> bool:
+    """Whether a coding that matters is labelled as something else than it means (terminology.md 0.6)."""
+    text = code.get("text") if isinstance(code, Mapping) else None
+    for coding in codings(code):
+        ids = terminology.meanings(coding.get("system"), coding.get("code"))
+        label = coding.get("display") or text
+        if ids and isinstance(label, str) and display_contradicts(ids, label):
+            return True
+    return False
+
+
+# --- versions and corrections -----------------------------------------------------------------------------------------
+
+
+def _identity(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """The identifiers of a resource and when it was last updated: they tell a correction from a second finding."""
+    identifiers = raw.get("identifier")
+    pairs = (
+        [f"{item.get('system')}|{item.get('value')}" for item in identifiers if isinstance(item, dict)]
+        if isinstance(identifiers, list)
+        else []
+    )
+    meta = raw.get("meta")
+    updated = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    return tuple(sorted(pairs)), updated if isinstance(updated, str) else ""
+
+
+def _latest_versions(resources: Sequence[Resource]) -> Iterator[Resource]:
+    """Keep one of identical copies, and the newest of several versions; where none is the newest, keep all."""
+    groups: dict[object, list[Resource]] = {}
+    for item in resources:
+        groups.setdefault(_same_thing(item), []).append(item)
+    for versions in groups.values():
+        distinct = [item for index, item in enumerate(versions) if item not in versions[:index]]
+        newest = max(item.updated for item in distinct)
+        for item in distinct:
+            is_old = item.updated < newest
+            yield replace(item, use=Use.DROP, why="replaced by a newer version") if is_old else item
+
+
+def _same_thing(item: Resource) -> object:
+    if not item.identifiers or item.kind not in ("Observation", "DiagnosticReport"):
+        return item.reference
+    specimen = item.data.get("specimen")
+    text = specimen.get("reference") if isinstance(specimen, Mapping) else None
+    codes = tuple((coding.get("system"), coding.get("code")) for coding in codings(item.data.get("code")))
+    return item.kind, item.identifiers, codes, text, item.date

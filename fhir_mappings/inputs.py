@@ -1,0 +1,108 @@
+"""What each fact is read from. An unreadable resource makes every fact unknown whose value sets hold its code."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from fhir_mappings.chart import OTHER_MALIGNANCY, Input
+from fhir_mappings.valueset import terminology
+
+NET_HISTOLOGY = frozenset(
+    {
+        "histology-net-g1",
+        "histology-net-g2",
+        "histology-net-g3",
+        "histology-net",
+        "histology-nec",
+        "histology-nec-or-net",
+    }
+    | {"histology-minen", "histology-nen-unspecified"}
+)
+METASTATIC_NET = frozenset({"liver-metastasis-net", "histology-metastatic-net"})
+HISTOLOGY_CODES = frozenset({"histology-code"})
+METASTASIS_SITE_CODES = frozenset({"metastasis-site-code"})
+M_CATEGORY_CODES = frozenset({"tnm-m-code"})
+UNSITED_METASTASIS = frozenset({"secondary-malignancy-unspecified", "histology-metastatic-net"})
+KI67_CODES = frozenset(
+    {"ki67-code", "ki67-code-breast", "ki67-ordinal-code", "ki67-naaccr-code", "immunohistochemistry-code"}
+)
+
+
+def prefixed(*prefixes: str) -> frozenset[str]:
+    """The ids of all shipped value sets that start with one of the prefixes."""
+    return frozenset(name for name in terminology().value_set_ids() if name.startswith(prefixes))
+
+
+@cache
+def inputs() -> Mapping[str, Input]:
+    """The inputs of every fact, by its name."""
+    sites = prefixed("site-") | {"primary-occult"}
+    resections = prefixed("resection-") - {"resection-type-code"} | {"procedure-local-excision"}
+    tumour = NET_HISTOLOGY | METASTATIC_NET | HISTOLOGY_CODES
+    extrahepatic = prefixed("extrahepatic-", "nodes-")
+    pathology = ("Condition", "Observation")
+    return {
+        "birth_date": Input("Date of birth", ("Patient",), frozenset()),
+        "deceased": Input("Vital status", ("Patient",), frozenset()),
+        "neuroendocrine_tumour": Input("Neuroendocrine tumour", pathology, tumour | {"history-of-net"}),
+        "differentiation": Input("Differentiation", pathology, tumour),
+        "primary_site": Input(
+            "Primary site", pathology, tumour | sites | {"primary-site-code", "history-of-net"}
+        ),
+        "ki67_percent": Input(
+            "Ki-67 index", ("Observation",), KI67_CODES | HISTOLOGY_CODES | {"grade-code", "mislabelled-code"}
+        ),
+        "mitotic_count": Input(
+            "Mitotic count", ("Observation",), frozenset({"mitosis-code", "mitosis-code-per-10-hpf"})
+        ),
+        "histologic_grade": Input(
+            "Histologic grade", pathology, frozenset({"grade-code"}) | NET_HISTOLOGY | HISTOLOGY_CODES
+        ),
+        "liver_metastases": Input(
+            "Liver metastases",
+            ("Condition", "Observation"),
+            frozenset({"liver-metastasis", "liver-metastasis-review"})
+            | METASTATIC_NET
+            | UNSITED_METASTASIS
+            | METASTASIS_SITE_CODES
+            | M_CATEGORY_CODES,
+        ),
+        "liver_involvement_percent": Input(
+            "Liver involvement",
+            ("Observation",),
+            frozenset(
+                {
+                    "liver-involvement-percent-code",
+                    "liver-involvement-category-code",
+                    "liver-tumour-volume-code",
+                    "liver-volume-code",
+                }
+            ),
+        ),
+        "liver_resectability": Input(
+            "Resectability",
+            ("Observation",),
+            frozenset({"liver-resectability-code", "resectability-unresectable"}),
+        ),
+        "extrahepatic_disease": Input(
+            "Extrahepatic disease",
+            ("Condition", "Observation"),
+            extrahepatic | UNSITED_METASTASIS | METASTASIS_SITE_CODES | M_CATEGORY_CODES,
+        ),
+        "primary_resection": Input(
+            "Resection of the primary", ("Procedure",), resections | {"liver-transplant-procedure"}
+        ),
+        "disease_response": Input("Disease response", ("Observation",), frozenset({"response-code"})),
+        "transplant_status": Input(
+            "Transplant status",
+            ("Procedure", "Condition"),
+            frozenset({"liver-transplant-procedure", "liver-transplant-status", "transplant-waitlist"}),
+        ),
+        "other_malignancy": Input("Other malignancy", ("Condition",), frozenset({OTHER_MALIGNANCY})),
+        "carcinoid_syndrome": Input("Carcinoid syndrome", ("Condition",), frozenset({"carcinoid-syndrome"})),
+        "carcinoid_heart_disease": Input(
+            "Carcinoid heart disease", ("Condition",), frozenset({"carcinoid-heart-disease"})
+        ),
+        "open_orders": Input(
+            "Orders", ("ServiceRequest",), prefixed("imaging-", "order-") | {"referral-hpb-surgery"}
+        ),
+    }

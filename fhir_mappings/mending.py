@@ -1,0 +1,205 @@
+"""Straightens the known bends of real EHR data before validation, and says what it straightened.
+
+Measured on public vendor-shaped records, about half of the Observations and Conditions fail strict validation for
+things that change no meaning: one object where a list belongs, a list of one where an object belongs, padded strings,
+empty members, the forms of older FHIR versions. Whatever else is wrong stays wrong, and validation says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+ELEMENTS: Mapping[str, frozenset[str]] = {
+    "Patient": frozenset({"birthDate", "_birthDate", "deceasedBoolean", "deceasedDateTime"}),
+    "Condition": frozenset(
+        {"clinicalStatus", "verificationStatus", "code", "bodySite", "subject", "extension", "stage"}
+        | {"onsetDateTime", "onsetPeriod", "abatementDateTime", "recordedDate"}
+    ),
+    "Observation": frozenset(
+        {
+            "status",
+            "code",
+            "subject",
+            "bodySite",
+            "method",
+            "specimen",
+            "focus",
+            "component",
+            "hasMember",
+            "derivedFrom",
+        }
+        | {
+            "extension",
+            "partOf",
+            "dataAbsentReason",
+            "interpretation",
+            "effectiveDateTime",
+            "effectivePeriod",
+            "effectiveInstant",
+        }
+        | {
+            "valueQuantity",
+            "valueCodeableConcept",
+            "valueString",
+            "valueBoolean",
+            "valueInteger",
+            "valueRange",
+            "valueRatio",
+        }
+    ),
+    "Procedure": frozenset(
+        {
+            "status",
+            "code",
+            "subject",
+            "bodySite",
+            "reasonReference",
+            "outcome",
+            "extension",
+            "partOf",
+            "report",
+        }
+        | {"performedDateTime", "performedPeriod"}
+    ),
+    "DiagnosticReport": frozenset(
+        {
+            "status",
+            "code",
+            "subject",
+            "effectiveDateTime",
+            "effectivePeriod",
+            "result",
+            "conclusionCode",
+            "specimen",
+            "imagingStudy",
+        }
+    ),
+    "Specimen": frozenset({"status", "type", "subject", "collection", "parent"}),
+    "ServiceRequest": frozenset({"status", "intent", "doNotPerform", "code", "subject", "authoredOn"}),
+}
+"""The elements that readers use, by type: nothing else is handed to validation, so an odd address costs no birth date."""
+
+_LISTS: Mapping[str, frozenset[str]] = {
+    "Condition": frozenset({"bodySite", "stage", "extension"}),
+    "Observation": frozenset(
+        {"focus", "component", "hasMember", "derivedFrom", "partOf", "interpretation", "extension"}
+    ),
+    "Procedure": frozenset({"bodySite", "reasonReference", "partOf", "report", "extension"}),
+    "DiagnosticReport": frozenset({"result", "conclusionCode", "specimen", "imagingStudy"}),
+    "Specimen": frozenset({"parent"}),
+}
+_INNER_LISTS = frozenset({"coding", "extension"})
+_CODES = frozenset({"status", "intent"})
+_EXTENSIONS_READ = re.compile(
+    r"/(mcode-)?(histology-morphology-behavior|condition-related|related-condition|related-primary-cancer-condition|treatment-intent"
+    r"|procedure-intent)$"
+)
+_STATUS_SYSTEMS = {
+    "clinicalStatus": "http://terminology.hl7.org/CodeSystem/condition-clinical",
+    "verificationStatus": "http://terminology.hl7.org/CodeSystem/condition-ver-status",
+}
+_COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
+
+
+def mend(resource: Json) -> tuple[Json, tuple[tuple[str, str], ...]]:
+    """The elements of a resource that readers use, straightened, and the pairs (element, what was mended)."""
+    kind = str(resource.get("resourceType", ""))
+    mended: list[tuple[str, str]] = []
+    lists = _LISTS.get(kind, frozenset())
+    result: Json = {}
+    for name in ELEMENTS.get(kind, frozenset()) & resource.keys():
+        value = _element(name, resource[name], mended, is_list=name in lists)
+        if value is not None:
+            result[name] = value
+    _older_versions(kind, resource, result, mended)
+    return result, tuple(sorted(set(mended)))
+
+
+def _element(name: str, value: Any, mended: list[tuple[str, str]], *, is_list: bool) -> Any:
+    value = _clean(name, value, mended)
+    if value is None:
+        return None
+    if name == "extension" and isinstance(value, list):
+        value = [
+            item for item in value if isinstance(item, dict) and _EXTENSIONS_READ.search(str(item.get("url")))
+        ] or None
+    if value is None:
+        return None
+    if is_list and not isinstance(value, list):
+        mended.append((name, "a single value where a list belongs"))
+        return [value]
+    if not is_list and isinstance(value, list) and len(value) == 1:
+        mended.append((name, "a list of one where a single value belongs"))
+        value = value[0]
+    return _scalar(name, value, mended)
+
+
+def _clean(name: str, value: Any, mended: list[tuple[str, str]]) -> Any:
+    """Strip padded strings, drop empty members (null, "", [], {}), and put lone codings into lists, all the way down."""
+    if isinstance(value, str):
+        return _stripped(name, value, mended)
+    if isinstance(value, dict):
+        return _cleaned_object(name, value, mended)
+    if isinstance(value, list):
+        items = [item for item in (_clean(name, item, mended) for item in value) if item is not None]
+        if len(items) != len(value):
+            mended.append((name, "empty members"))
+        return items or None
+    return value
+
+
+def _stripped(name: str, value: str, mended: list[tuple[str, str]]) -> str | None:
+    clean = value.strip()
+    if clean != value:
+        mended.append((name, "padded text"))
+    return clean or None
+
+
+def _cleaned_object(name: str, value: Json, mended: list[tuple[str, str]]) -> Json | None:
+    result: Json = {}
+    for key, item in value.items():
+        clean = _clean(name, item, mended)
+        if clean is None:
+            mended.append((name, "empty members"))
+        elif key in _INNER_LISTS and isinstance(clean, dict):
+            mended.append((f"{name}.{key}", "a single value where a list belongs"))
+            result[key] = [clean]
+        elif (
+            key == "value"
+            and isinstance(clean, str)
+            and re.fullmatch(r"-?\d+([.,]\d+)?", clean)
+            and "url" not in value
+        ):
+            mended.append((f"{name}.value", "a number written as text"))
+            result[key] = float(clean.replace(",", "."))
+        else:
+            result[key] = clean
+    return result or None
+
+
+def _scalar(name: str, value: Any, mended: list[tuple[str, str]]) -> Any:
+    if name in _CODES and isinstance(value, str) and value != value.lower():
+        mended.append((name, "capitals in a code"))
+        return value.lower()
+    if name in _STATUS_SYSTEMS and isinstance(value, str):
+        mended.append((name, "a code where a concept belongs"))
+        return {"coding": [{"system": _STATUS_SYSTEMS[name], "code": value.lower()}]}
+    if (
+        name.endswith(("Date", "DateTime", "authoredOn"))
+        and isinstance(value, str)
+        and (match := _COMPACT_DATE.fullmatch(value))
+    ):
+        mended.append((name, "a date without hyphens"))
+        return "-".join(match.groups())
+    return value
+
+
+def _older_versions(kind: str, resource: Json, result: Json, mended: list[tuple[str, str]]) -> None:
+    """`notDone` of STU3 and `notPerformed` of DSTU2 say the opposite of their status, so they must not be lost."""
+    if kind == "Procedure" and (resource.get("notDone") is True or resource.get("notPerformed") is True):
+        result["status"] = "not-done"
+        mended.append(("status", "not-done of an older FHIR version"))

@@ -1,0 +1,281 @@
+"""What was measured, as intervals: FHIR quantities, ranges, ratios and texts such as `3-5 %`, read with their units.
+
+Every reading is a `Measured` value or a `Refused` reason; a unit that does not fit is never guessed away.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from fhir_mappings.interval import Interval, point
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An interval in the unit that was asked for, the value as written, and whether it needs a clinician's confirmation."""
+
+    interval: Interval
+    as_written: str
+    note: str | None = None  # "unit-missing", "approximate", "text-value"
+    needs_confirmation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a value could not be read, as a clause for a clinician."""
+
+    reason: str
+    as_written: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A kind of measurement: its bounds, and the factor of each way to write its unit (terminology.md 0.9, 2 g, h)."""
+
+    name: str
+    factors: Mapping[str, Decimal]
+    maximum: Decimal
+    symbol: str
+
+    def factor(self, unit: str) -> Decimal | None:
+        """The factor from a written unit to this scale, or None for another kind of unit."""
+        return self.factors.get(re.sub(r"\s+", "", unit).lower().replace("²", "2").replace("³", "3"))
+
+
+_ONE, _HUNDRED = Decimal(1), Decimal(100)
+PERCENT = Scale(
+    "percent",
+    {
+        "%": _ONE,
+        "percent": _ONE,
+        "{percent}": _ONE,
+        "pct": _ONE,
+        "prozent": _ONE,
+        "procent": _ONE,
+        "1": _HUNDRED,
+        "dl/l": Decimal(10),
+    },
+    _HUNDRED,
+    "%",
+)
+VOLUME = Scale(
+    "volume",
+    {
+        "ml": _ONE,
+        "cm3": _ONE,
+        "cm^3": _ONE,
+        "cc": _ONE,
+        "dl": _HUNDRED,
+        "l": Decimal(1000),
+        "mm3": Decimal("0.001"),
+    },
+    Decimal(20000),
+    "mL",
+)
+MITOSES_PER_2_MM2 = Scale(
+    "mitoses per 2 mm2",
+    {
+        "/(2.mm2)": _ONE,
+        "/2.mm2": _ONE,  # valid UCUM for (1/2).mm2, written for per 2 mm2
+        "/2mm2": _ONE,
+        "per2mm2": _ONE,
+        "/mm2": Decimal(2),
+        "/mm^2": Decimal(2),
+        "mm-2": Decimal(2),
+        "/(10.mm2)": Decimal("0.2"),
+        "/10mm2": Decimal("0.2"),
+    },
+    Decimal(1000),
+    "per 2 mm2",
+)
+MITOSES_PER_10_HPF = Scale(
+    "mitoses per 10 HPF",
+    {
+        "/10.[hpf]": _ONE,
+        "/(10.[hpf])": _ONE,
+        "/10[hpf]": _ONE,
+        "/{10hpf}": _ONE,
+        "/10hpf": _ONE,
+        "per10hpf": _ONE,
+        "/[hpf]": Decimal(10),
+        "/hpf": Decimal(10),
+    },
+    Decimal(1000),
+    "per 10 HPF",
+)
+
+_NUMBER = r"\d{1,4}(?:[.,]\d{1,4})?"
+_TEXT = re.compile(
+    rf"(?P<about>ca\.?|c\.|~|≈|about|approx\.?|approximately|etwa|ongeveer)?\s*"
+    rf"(?P<comparator><=|>=|≤|≥|<|>|=)?\s*(?P<low>{_NUMBER})\s*%?"
+    rf"(?:\s*(?:-|–|—|to|bis|tot)\s*(?P<high>{_NUMBER}))?\s*(?P<unit>%|percent|prozent|procent)?",
+    re.IGNORECASE,
+)
+_COMPARATORS = {"≤": "<=", "≥": ">=", "=": ""}
+
+
+def measure(value: Json, scale: Scale) -> Measured | Refused | None:  # noqa: PLR0911  one line a type of value[x]
+    """Read `value[x]` of an Observation or component on a scale; None if it carries no value at all."""
+    if isinstance(quantity := value.get("valueQuantity"), Mapping):
+        return _quantity(quantity, scale)
+    if isinstance(bounds := value.get("valueRange"), Mapping):
+        return _range(bounds, scale)
+    if isinstance(ratio := value.get("valueRatio"), Mapping):
+        return _ratio(ratio, scale)
+    if (number := value.get("valueInteger")) is not None:
+        return _quantity({"value": number}, scale)
+    if isinstance(text := value.get("valueString"), str):
+        return measure_text(text, scale)
+    if isinstance(concept := value.get("valueCodeableConcept"), Mapping):
+        return measure_text(_label(concept), scale)
+    return None
+
+
+def measure_text(text: str, scale: Scale) -> Measured | Refused:
+    """Read a text such as `<2%`, `2-3 %`, `ca. 5 %`, `5,0 %`; a value among other words needs confirmation."""
+    clean = re.sub(r"[\u00a0\u2007\u202f]", " ", text).strip()
+    match = _TEXT.fullmatch(clean)
+    words = match is None
+    if match is None and scale is PERCENT:
+        found = [hit for hit in _TEXT.finditer(clean) if "%" in hit.group(0) or hit.group("unit")]
+        match = found[0] if len(found) == 1 else None
+    if match is None:
+        return Refused("the text holds no single value that can be read", clean)
+    if match["unit"] is None and "%" not in match.group(0) and scale is PERCENT:
+        return _checked(_bounds(match), scale, clean, note="unit-missing", confirm=words)
+    return _checked(_bounds(match), scale, clean, note="text-value", confirm=words)
+
+
+def _quantity(quantity: Json, scale: Scale) -> Measured | Refused:
+    written = _written(quantity)
+    number = _decimal(quantity.get("value"))
+    if number is None:
+        return Refused("no numeric value", written)
+    factor, note = _factor(quantity, scale)
+    if factor is None:
+        return Refused(f"the unit is not one of {scale.name}", written)
+    bounds = _compared(number * factor, str(quantity.get("comparator") or ""), scale.maximum)
+    return _checked(bounds, scale, written, note=note)
+
+
+def _factor(quantity: Json, scale: Scale) -> tuple[Decimal | None, str | None]:
+    units = [str(unit) for unit in (quantity.get("code"), quantity.get("unit")) if unit]
+    if not units:
+        return _ONE, "unit-missing"
+    factors = {factor for unit in units if (factor := scale.factor(unit)) is not None}
+    if "%" in "".join(units) and scale is PERCENT:  # unit "%" beside code "1": what the clinician saw wins
+        return _ONE, None
+    return (factors.pop(), None) if len(factors) == 1 else (None, None)
+
+
+def _range(bounds: Json, scale: Scale) -> Measured | Refused:
+    ends = [_end(bounds.get(name), scale) for name in ("low", "high")]
+    written = f"{_written(bounds.get('low') or {})} to {_written(bounds.get('high') or {})}"
+    refused = next((end for end in ends if isinstance(end, Refused)), None)
+    if refused is not None or ends == [None, None]:
+        return Refused(refused.reason if refused else "the range has no end", written)
+    low, high = (end if isinstance(end, Decimal) else None for end in ends)
+    return _checked(
+        (low if low is not None else Decimal(0), high if high is not None else scale.maximum, True, True),
+        scale,
+        written,
+    )
+
+
+def _end(quantity: object, scale: Scale) -> Decimal | Refused | None:
+    if not isinstance(quantity, Mapping):
+        return None
+    number = _decimal(quantity.get("value"))
+    factor, _ = _factor(quantity, scale)
+    if number is None or factor is None:
+        return Refused("an end of the range has no value in a unit of " + scale.name)
+    return number * factor
+
+
+def _ratio(ratio: Json, scale: Scale) -> Measured | Refused:
+    numerator, denominator = ratio.get("numerator") or {}, ratio.get("denominator") or {}
+    written = f"{_written(numerator)} : {_written(denominator)}"
+    top, bottom = _decimal(numerator.get("value")), _decimal(denominator.get("value"))
+    if top is None or not bottom or numerator.get("comparator") or denominator.get("comparator"):
+        return Refused("the ratio cannot be divided", written)
+    unit = str(denominator.get("code") or denominator.get("unit") or "")
+    factor = _HUNDRED if scale is PERCENT else scale.factor("/" + unit)
+    if factor is None:
+        return Refused(f"the unit is not one of {scale.name}", written)
+    return _checked((top / bottom * factor, top / bottom * factor, True, True), scale, written)
+
+
+_Bounds = tuple[Decimal, Decimal, bool, bool]
+
+
+def _bounds(match: re.Match[str]) -> _Bounds:
+    low = Decimal(match["low"].replace(",", "."))
+    if match["high"]:
+        return low, Decimal(match["high"].replace(",", ".")), True, True
+    if match["about"]:  # "about 10" is 9 to 11 (clinical.md 7.1)
+        return low * Decimal("0.9"), low * Decimal("1.1"), True, True
+    comparator = _COMPARATORS.get(match["comparator"] or "", match["comparator"] or "")
+    return _compared(low, comparator, Decimal(1000) if low > _HUNDRED else _HUNDRED)
+
+
+def _compared(number: Decimal, comparator: str, maximum: Decimal) -> _Bounds:
+    if comparator in ("<", "<="):
+        return Decimal(0), number, True, comparator == "<="
+    if comparator in (">", ">="):
+        return number, max(maximum, number), comparator == ">=", True
+    return number, number, True, True
+
+
+def _checked(
+    bounds: _Bounds, scale: Scale, written: str, *, note: str | None = None, confirm: bool = False
+) -> Measured | Refused:
+    low, high, low_closed, high_closed = bounds
+    if low < 0 or high > scale.maximum:
+        return Refused(f"the value lies outside 0 to {scale.maximum:f} {scale.symbol}", written)
+    if scale is PERCENT and note == "unit-missing" and high <= 1 and high > 0:
+        return Refused("no unit: a fraction and a percentage cannot be told apart", written)
+    try:
+        return Measured(Interval(low, high, low_closed, high_closed), written, note, confirm)
+    except ValueError:
+        return Refused("the value contradicts itself", written)
+
+
+def _decimal(value: object) -> Decimal | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _written(quantity: Json) -> str:
+    parts = (quantity.get("comparator"), quantity.get("value"), quantity.get("unit") or quantity.get("code"))
+    return " ".join(str(part) for part in parts if part is not None)
+
+
+def _label(concept: Json) -> str:
+    """The words of a concept: its text, else the display of its first coding."""
+    codings = concept.get("coding") or [{}]
+    return str(concept.get("text") or codings[0].get("display") or "")
+
+
+def naaccr_ki67(text: str) -> Measured | Refused:
+    """Read NAACCR data item 3863: a percentage, or `XXX.4` (< 3), `XXX.5` (3 to 20), `XXX.6` (> 20), else no value."""
+    code = text.strip().upper()
+    categories = {
+        "XXX.4": Interval(Decimal(0), Decimal(3), high_closed=False),
+        "XXX.5": Interval(Decimal(3), Decimal(20)),
+        "XXX.6": Interval(Decimal(20), _HUNDRED, low_closed=False),
+    }
+    if code in categories:
+        return Measured(categories[code], code)
+    number = _decimal(code) if re.fullmatch(r"\d{1,3}(?:\.\d)?", code) else None
+    if number is None or number > _HUNDRED:
+        return Refused("the registry code states no percentage", code)
+    return Measured(point(number), f"{code} %")

@@ -1,0 +1,436 @@
+"""Bytes in, one patient's record out: the first of two readings, which looks only at what decides relevance.
+
+A chart is hundreds of resources of which a handful matter. The first reading (msgspec, one pass over the body) keeps
+type, id, codes and subject of each; nothing here can fail because of *what* a resource says, only because the bytes
+are no JSON. The second reading, of what matters, is `chart.py`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import orjson
+from msgspec import Raw, Struct
+
+PARTS: Mapping[str, str] = {
+    "patient": "Patient",
+    "conditions": "Condition",
+    "observations": "Observation",
+    "procedures": "Procedure",
+    "reports": "DiagnosticReport",
+    "specimens": "Specimen",
+    "orders": "ServiceRequest",
+}
+"""The parts of a record by prefetch key: the FHIR type each brings."""
+
+
+class CodingNode(Struct, gc=False):
+    """A Coding, or anything that stands in its place."""
+
+    system: Any = None
+    code: Any = None
+    display: Any = None
+
+
+class ConceptNode(Struct, gc=False):
+    """A CodeableConcept, or anything that stands in its place."""
+
+    coding: (
+        list[CodingNode | list[Any] | str | float | bool | None] | CodingNode | str | float | bool | None
+    ) = None
+    text: Any = None
+
+
+Concept = ConceptNode | list[Any] | str | float | bool | None
+
+
+class ReferenceNode(Struct, gc=False):
+    """A Reference, or anything that stands in its place."""
+
+    reference: Any = None
+
+
+class ExtensionNode(Struct, gc=False):
+    """An Extension that may hold a concept (mCODE puts the histology there)."""
+
+    valueCodeableConcept: Concept = None  # noqa: N815  FHIR's own name
+
+
+class SearchNode(Struct, gc=False):
+    """Bundle.entry.search."""
+
+    mode: Any = None
+
+
+class LinkNode(Struct, gc=False):
+    """Bundle.link."""
+
+    relation: Any = None
+
+
+class EntryNode(Struct, gc=False):
+    """Bundle.entry; `resource` may be missing, as in a DELETE."""
+
+    fullUrl: Any = None  # noqa: N815  FHIR's own name
+    resource: Node | list[Any] | str | float | bool | None = None
+
+
+class IssueNode(Struct, gc=False):
+    """OperationOutcome.issue."""
+
+    severity: Any = None
+
+
+class Node(Struct, gc=False):
+    """What the first reading keeps of any FHIR resource; every member tolerates any JSON value."""
+
+    resourceType: Any = None  # noqa: N815  FHIR's own name
+    id: Any = None
+    code: Concept = None
+    extension: (
+        list[ExtensionNode | list[Any] | str | float | bool | None]
+        | ExtensionNode
+        | str
+        | float
+        | bool
+        | None
+    ) = None
+    subject: ReferenceNode | list[Any] | str | float | bool | None = None
+    patient: ReferenceNode | list[Any] | str | float | bool | None = None
+    entry: list[EntryNode | list[Any] | str | float | bool | None] | EntryNode | str | float | bool | None = (
+        None
+    )
+    link: list[LinkNode | list[Any] | str | float | bool | None] | LinkNode | str | float | bool | None = None
+    issue: list[IssueNode | list[Any] | str | float | bool | None] | IssueNode | str | float | bool | None = (
+        None
+    )
+
+
+PrefetchValue = Node | list[Any] | str | float | bool | None
+
+
+class RecordError(ValueError):
+    """The bytes hold no FHIR record. `path` is the JSON path of the mistake; the text never repeats a value."""
+
+    def __init__(self, problem: str, path: str = "$") -> None:
+        super().__init__(f"{problem} (at {path})" if path != "$" else problem)
+        self.problem = problem
+        self.path = path
+
+
+class PartState(StrEnum):
+    """How much of one part of the record arrived. Only a COMPLETE part can say that there is nothing."""
+
+    COMPLETE = "complete"
+    NOT_SENT = "not-sent"
+    FAILED = "failed"
+    TRUNCATED = "truncated"
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One resource of the record: what the first reading kept, where it came from, and how to get its bytes."""
+
+    node: Node
+    place: tuple[str, int]
+    full_url: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The resource type as written, or an empty text."""
+        return self.node.resourceType if isinstance(self.node.resourceType, str) else ""
+
+    @property
+    def reference(self) -> str:
+        """`Type/id`; a resource without an id is named by its place in the record."""
+        name = (
+            self.node.id
+            if isinstance(self.node.id, str) and self.node.id
+            else f"(no id, no. {self.place[1] + 1})"
+        )
+        return f"{self.type}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRecord:
+    """Everything that arrived about one patient. `foreign` counts resources of other patients, which are left out."""
+
+    patient: str
+    entries: tuple[Entry, ...]
+    parts: Mapping[str, PartState]
+    source: Callable[[Entry], bytes]
+    foreign: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every part arrived whole."""
+        return all(state is PartState.COMPLETE for state in self.parts.values())
+
+    def state_of(self, resource_type: str) -> PartState:
+        """How much of the resources of a type arrived."""
+        return self.parts.get(resource_type, PartState.COMPLETE)
+
+
+# --- a CDS Hooks prefetch -------------------------------------------------------------------------------------------
+
+
+def read_prefetch(
+    prefetch: Mapping[str, PrefetchValue] | None, body: bytes, patient_id: str
+) -> PatientRecord:
+    """Make the record of `Patient/{patient_id}` from the decoded `prefetch` of a hook request and its body.
+
+    Keys other than those of PARTS are ignored. A key that is absent counts as not sent, null or an empty Bundle as
+    read and empty, an OperationOutcome or anything that is no FHIR as failed, a Bundle with a next link as truncated
+    (cds-hooks.md 2.3, integration.md 1.8). A Patient other than the one of the context fails the part `patient`.
+    """
+    given = prefetch or {}
+    parts = {kind: _state(key, given, patient_id) for key, kind in PARTS.items()}
+    entries = [
+        entry
+        for key in PARTS
+        if key in given and parts[PARTS[key]] is not PartState.FAILED
+        for entry in _entries(key, given[key])
+    ]
+    mine, foreign = _of_patient(entries, patient_id)
+    return PatientRecord(f"Patient/{patient_id}", tuple(mine), parts, _PrefetchSource(body), foreign)
+
+
+def _state(key: str, given: Mapping[str, PrefetchValue], patient_id: str) -> PartState:
+    if key not in given:
+        return PartState.NOT_SENT
+    value = given[key]
+    if value is None:
+        return PartState.COMPLETE
+    if (
+        not isinstance(value, Node)
+        or not isinstance(value.resourceType, str)
+        or value.resourceType == "OperationOutcome"
+    ):
+        return PartState.FAILED
+    if value.resourceType == "Bundle":
+        return _bundle_state(value)
+    wrong_patient = value.resourceType == "Patient" and value.id != patient_id
+    return PartState.FAILED if wrong_patient or value.resourceType != PARTS[key] else PartState.COMPLETE
+
+
+def _bundle_state(bundle: Node) -> PartState:
+    if bundle.entry is not None and not isinstance(bundle.entry, list | EntryNode):
+        return PartState.FAILED
+    resources = [entry.resource for entry in _listed(bundle.entry) if isinstance(entry, EntryNode)]
+    if any(
+        isinstance(item, Node) and item.resourceType == "OperationOutcome" and _is_error(item)
+        for item in resources
+    ):
+        return PartState.FAILED
+    links = _listed(bundle.link)
+    return (
+        PartState.TRUNCATED
+        if any(isinstance(link, LinkNode) and link.relation == "next" for link in links)
+        else PartState.COMPLETE
+    )
+
+
+def _is_error(outcome: Node) -> bool:
+    severities = [item.severity for item in _listed(outcome.issue) if isinstance(item, IssueNode)]
+    return not severities or any(severity not in ("information", "warning") for severity in severities)
+
+
+def _listed(value: Any) -> list[Any]:
+    """The members of what should be a list: a single object counts as a list of one."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _entries(key: str, value: PrefetchValue) -> list[Entry]:
+    if not isinstance(value, Node):
+        return []
+    if value.resourceType != "Bundle":
+        return [Entry(value, (key, -1))]
+    return [
+        Entry(entry.resource, (key, index), entry.fullUrl if isinstance(entry.fullUrl, str) else None)
+        for index, entry in enumerate(_listed(value.entry))
+        if isinstance(entry, EntryNode) and isinstance(entry.resource, Node)
+    ]
+
+
+class _RawEntry(Struct, gc=False):
+    resource: Raw = Raw(b"null")
+
+
+class _RawBundle(Struct, gc=False):
+    entry: list[_RawEntry] = []
+
+
+class _RawRequest(Struct, gc=False):
+    prefetch: dict[str, Raw] = {}
+
+
+_RAW_BUNDLE = msgspec.json.Decoder(_RawBundle)
+_RAW_REQUEST = msgspec.json.Decoder(_RawRequest)
+
+
+class _PrefetchSource:
+    """Finds the bytes of single resources in the body, in a second pass that is only made when something matters."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._parts: dict[str, Raw] | None = None
+        self._bundles: dict[str, list[bytes]] = {}
+
+    def __call__(self, entry: Entry) -> bytes:
+        key, index = entry.place
+        if self._parts is None:
+            self._parts = _RAW_REQUEST.decode(self._body).prefetch
+        if index < 0:
+            return bytes(self._parts[key])
+        if key not in self._bundles:
+            self._bundles[key] = raw_resources(self._parts[key])
+        return self._bundles[key][index]
+
+
+def raw_resources(bundle: bytes | Raw) -> list[bytes]:
+    """The bytes of each resource of a Bundle, in order; also where `entry` is a single object."""
+    try:
+        return [bytes(entry.resource) for entry in _RAW_BUNDLE.decode(bundle).entry]
+    except msgspec.ValidationError:
+        entries = _listed(orjson.loads(bytes(bundle)).get("entry"))
+        return [orjson.dumps(entry.get("resource") if isinstance(entry, dict) else None) for entry in entries]
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+_NODE = msgspec.json.Decoder(Node)
+
+
+def read_file(data: bytes) -> list[PatientRecord]:
+    """Read a Bundle (collection, searchset, transaction ...), a single resource, or NDJSON: one record per patient.
+
+    Raises RecordError when the bytes are neither, or when no patient can be told.
+    """
+    entries, raws, truncated = _read_json(data) or _read_ndjson(data)
+    places = dict(zip((entry.place for entry in entries), raws, strict=True))
+    state = PartState.TRUNCATED if truncated else PartState.COMPLETE
+    return [
+        PatientRecord(
+            f"Patient/{patient}",
+            tuple(mine),
+            dict.fromkeys(PARTS.values(), state),
+            lambda entry: places[entry.place],
+            foreign,
+        )
+        for patient in _patients(entries)
+        for mine, foreign in [_of_patient(entries, patient)]
+    ]
+
+
+_Read = tuple[list[Entry], list[bytes], bool]
+
+
+def _read_json(data: bytes) -> _Read | None:
+    try:
+        node = _NODE.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if _looks_like_ndjson(data):
+            return None
+        raise _json_error(error) from None
+    if not isinstance(node.resourceType, str):
+        raise RecordError("no FHIR resource: resourceType is missing")
+    if node.resourceType != "Bundle":
+        return [Entry(node, ("file", 0))], [data], False
+    entries = _entries("file", node)
+    raws = raw_resources(data)
+    return entries, [raws[entry.place[1]] for entry in entries], _bundle_state(node) is not PartState.COMPLETE
+
+
+def _looks_like_ndjson(data: bytes) -> bool:
+    first, line_break, _ = data.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")
+    if not line_break:
+        return False
+    try:
+        _NODE.decode(first)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _read_ndjson(data: bytes) -> _Read:
+    lines = [line for line in data.lstrip(b"\xef\xbb\xbf").splitlines() if line.strip()]
+    entries = []
+    for number, line in enumerate(lines):
+        try:
+            entries.append(Entry(_NODE.decode(line), ("file", number)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _json_error(error, f"line {number + 1}") from None
+    return entries, lines, False
+
+
+def _json_error(error: Exception, place: str = "$") -> RecordError:
+    if isinstance(error, RecursionError):
+        return RecordError("nested too deeply", place)
+    if isinstance(error, msgspec.ValidationError):
+        return RecordError("not a FHIR resource", place)
+    return RecordError("not JSON", place)
+
+
+# --- whose resource is it? --------------------------------------------------------------------------------------------
+
+_LAST_TWO = re.compile(r"(?:^|/)Patient/([A-Za-z0-9.-]{1,64})(?:/_history/[^/]+)?$")
+
+
+def _patients(entries: Sequence[Entry]) -> list[str]:
+    """The ids of all patients of a file: of the Patient resources, else of the subjects of the others."""
+    ids = [entry.node.id for entry in entries if entry.type == "Patient" and isinstance(entry.node.id, str)]
+    if not ids:
+        ids = [
+            found.group(1) for text in map(_subject, entries) if text and (found := _LAST_TWO.search(text))
+        ]
+    if not ids and any(entry.type == "Patient" for entry in entries):
+        raise RecordError("the Patient has no id")
+    if not ids:
+        raise RecordError("no patient: neither a Patient resource nor a reference to one")
+    return list(dict.fromkeys(ids))
+
+
+def _subject(entry: Entry) -> str | None:
+    """The reference to the patient as written; an empty text where a subject stands that is no reference."""
+    holder = entry.node.subject if entry.node.subject is not None else entry.node.patient
+    if holder is None:
+        return None
+    if isinstance(holder, list) and len(holder) == 1 and isinstance(holder[0], Mapping):
+        holder = ReferenceNode(holder[0].get("reference"))
+    text = holder.reference if isinstance(holder, ReferenceNode) else holder
+    return text.strip() if isinstance(text, str) else ""
+
+
+def _of_patient(entries: Iterable[Entry], patient_id: str) -> tuple[list[Entry], int]:
+    """The patient's own resources, and how many belong to somebody else."""
+    entries = list(entries)
+    plain = f"Patient/{patient_id}"
+    patients = [
+        entry for entry in entries if entry.node.resourceType == "Patient" and entry.node.id == patient_id
+    ]
+    own = {entry.full_url for entry in patients if entry.full_url}
+    own.add(plain)
+    mine = []
+    for entry in entries:
+        subject = entry.node.subject
+        if (type(subject) is ReferenceNode and subject.reference == plain) or _is_own(entry, patient_id, own):
+            mine.append(entry)
+    return mine, len(entries) - len(mine)
+
+
+def _is_own(entry: Entry, patient_id: str, own: set[str]) -> bool:
+    if entry.type == "Patient":
+        return bool(entry.node.id == patient_id)
+    text = _subject(entry)
+    if (
+        text is None or text == ""
+    ):  # Specimens may lack a subject; one that is no reference is left to validation
+        return True
+    if text in own:
+        return True
+    found = _LAST_TWO.search(text)
+    return found is not None and found.group(1) == patient_id

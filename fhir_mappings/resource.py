@@ -1,0 +1,154 @@
+"""One resource that matters, after mending and validation: typed access to what readers ask of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from fhir_mappings.facts import Evidence
+from fhir_mappings.valueset import Terminology
+from fhir_mappings.when import PartialDate, parse_date, span
+
+Json = Mapping[str, Any]
+
+
+class Use(Enum):
+    """What a resource may be used for: as evidence, only to take certainty away, or not at all."""
+
+    USE = "use"
+    CANDIDATE = "candidate"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A relevant resource. `meanings` are the value sets that hold one of its codes; `use` and `why` follow from its status.
+
+    `is_current` is false for a Condition that is recorded as resolved, inactive or in remission: history, not disease.
+    `is_negated` is true for a refuted Condition and a Procedure that was not done.
+    """
+
+    kind: str
+    reference: str
+    data: Json
+    meanings: frozenset[str]
+    date: PartialDate | None
+    use: Use = Use.USE
+    why: str = ""
+    is_current: bool = True
+    is_negated: bool = False
+    identifiers: tuple[str, ...] = ()  # business identifiers, "system|value"
+    updated: str = ""  # meta.lastUpdated
+
+    def evidence(
+        self, element: str, value: str | None = None, coding: Json | None = None, display: str | None = None
+    ) -> Evidence:
+        """Say where a value was read: `element` of this resource, with the code and the value as written."""
+        shown = coding if coding is not None else next(codings(self.data.get("code")), {})
+        return Evidence(self.reference, element, self.date, written(shown), display or _display(shown), value)
+
+
+def codings(concept: object) -> Iterator[Json]:
+    """The codings of a CodeableConcept."""
+    if isinstance(concept, Mapping):
+        yield from (coding for coding in concept.get("coding") or () if isinstance(coding, Mapping))
+
+
+def written(coding: Json) -> str | None:
+    """A coding as `system|code`, as it stands in the record."""
+    code = coding.get("code")
+    return f"{coding.get('system', '')}|{code}" if code else None
+
+
+def _display(coding: Json) -> str | None:
+    display = coding.get("display")
+    return display if isinstance(display, str) else None
+
+
+def meanings_of(concept: object, terminology: Terminology) -> frozenset[str]:
+    """The value sets that hold any coding of a concept."""
+    found: frozenset[str] = frozenset()
+    for coding in codings(concept):
+        found |= terminology.meanings(coding.get("system"), coding.get("code"))
+    return found
+
+
+def clinical_date(kind: str, data: Json) -> PartialDate | None:
+    """The day a resource speaks of: of the specimen, imaging, operation, onset or order; never the day of issue."""
+    prefix = {
+        "Observation": "effective",
+        "DiagnosticReport": "effective",
+        "Procedure": "performed",
+        "Condition": "onset",
+    }.get(kind)
+    if prefix is None:
+        return parse_date(data.get("authoredOn"))
+    single = parse_date(data.get(f"{prefix}DateTime")) or parse_date(data.get(f"{prefix}Instant"))
+    period = data.get(f"{prefix}Period")
+    if single is None and isinstance(period, Mapping):
+        single = span(parse_date(period.get("start")), parse_date(period.get("end")))
+    return single or (parse_date(data.get("recordedDate")) if kind == "Condition" else None)
+
+
+@cache
+def _table() -> Mapping[str, Mapping[str, frozenset[str]]]:
+    table = json.loads((files("fhir_mappings") / "status.json").read_text("utf-8"))
+    return {
+        kind: {use: frozenset(codes) for use, codes in uses.items()}
+        for kind, uses in table.items()
+        if kind != "description"
+    }
+
+
+def standing(kind: str, data: Json) -> tuple[Use, str, bool, bool]:
+    """What the status of a resource allows: use, reason in words, whether it is current, whether it is negated."""
+    if kind == "Condition":
+        return _condition_standing(data)
+    if kind == "Patient":
+        return Use.USE, "", True, False
+    status = str(data.get("status") or "")
+    use = _use(kind, status)
+    why = "" if use is Use.USE else f"status is {_known(kind, status)}"
+    return use, why, True, kind == "Procedure" and status == "not-done"
+
+
+def _condition_standing(data: Json) -> tuple[Use, str, bool, bool]:
+    verification = _status_code(data.get("verificationStatus"))
+    clinical = _status_code(data.get("clinicalStatus"))
+    use = _use("verificationStatus", verification)
+    why = "" if use is Use.USE else f"verification status is {_known('verificationStatus', verification)}"
+    return use, why, clinical in _table()["clinicalStatus"]["current"], verification == "refuted"
+
+
+def _use(kind: str, status: str) -> Use:
+    table = _table()[kind]
+    return Use.USE if status in table["use"] else Use.DROP if status in table["drop"] else Use.CANDIDATE
+
+
+_COMMON = (
+    "preliminary",
+    "partial",
+    "unknown",
+    "stopped",
+    "provisional",
+    "unconfirmed",
+    "differential",
+    "refuted",
+)
+
+
+def _known(kind: str, status: str) -> str:
+    """The status for a sentence: only codes of FHIR itself are repeated, never free text of a record."""
+    known = set(_COMMON).union(*_table()[kind].values())
+    return (
+        status if status in known and status else "not stated" if not status else "not one that FHIR defines"
+    )
+
+
+def _status_code(concept: object) -> str:
+    return next((str(coding.get("code") or "").lower() for coding in codings(concept)), "")
