@@ -12,7 +12,7 @@ import orjson
 
 from fhir_mappings.conformance import nonconformance
 from fhir_mappings.facts import Discarded, Gap, GapKind, Issue, Mending
-from fhir_mappings.mending import mend
+from fhir_mappings.mending import mend, needs_mending, selected
 from fhir_mappings.record import CodingNode, ConceptNode, Entry, ExtensionNode, Node, PartState, PatientRecord
 from fhir_mappings.resource import Resource, Use, clinical_date, codings, meanings_of, standing
 from fhir_mappings.valueset import Terminology, display_contradicts, is_other_malignancy
@@ -33,6 +33,7 @@ def once(reader: Callable[[Chart], T]) -> Callable[[Chart], T]:
 
 
 OTHER_MALIGNANCY = "other-malignancy-range"
+Mended = tuple[tuple[str, str], ...]
 Meanings = Callable[[Any, Any], frozenset[str]]
 _NOTHING: frozenset[str] = frozenset()
 _CODED = frozenset({"Condition", "Observation", "Procedure", "DiagnosticReport", "ServiceRequest"})
@@ -132,7 +133,7 @@ class Chart:
     def by_reference(self, reference: object) -> Resource | None:
         """A resource that another one refers to; Specimens are only read this way."""
         wanted = self.target(reference)
-        return self._by_reference.get(wanted) or self._specimens.get(wanted)
+        return self._by_reference.get(wanted) or self._specimen(wanted)
 
     def reports_of(self, item: Resource) -> tuple[Resource, ...]:
         """The relevant DiagnosticReports that name an observation as a result."""
@@ -173,22 +174,26 @@ class Chart:
 
     def _read(self, entry: Entry, meanings: frozenset[str] | None) -> Iterator[Resource]:
         try:
-            raw: dict[str, Any] = orjson.loads(self._record.source(entry))
+            raw = _patient_elements(entry.node) if entry.type == "Patient" else self._load(entry)
         except orjson.JSONDecodeError:
             self._unread.append(_Unread(entry.type, entry.reference, "not valid JSON", meanings))
             return
-        data, mended = mend(raw)
+        data, mended, problem = _conforming(entry.type, raw)
         if meanings is None:
             meanings = self._settled_meanings(entry, data)
             if meanings == frozenset():
                 return
-        if (problem := nonconformance(entry.type, data)) is not None or meanings is None:
+        if problem is not None or meanings is None:
             self._unread.append(
                 _Unread(entry.type, entry.reference, problem or "its code is not a concept", meanings)
             )
             return
         self._mendings.extend(Mending(entry.reference, element, what) for element, what in mended)
         yield self._resource(entry, data, raw, meanings)
+
+    def _load(self, entry: Entry) -> dict[str, Any]:
+        content: dict[str, Any] = orjson.loads(self._record.source(entry))
+        return content
 
     def _settled_meanings(self, entry: Entry, data: dict[str, Any]) -> frozenset[str] | None:
         """The meanings of a code that stood in an odd shape; None when even mending leaves no concept."""
@@ -205,6 +210,8 @@ class Chart:
         use, why, is_current, is_negated = standing(kind, data)
         if use is Use.USE and _contradicted(data.get("code"), self.terminology):
             use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
+        if use is Use.USE and raw.get("modifierExtension"):
+            use, why = Use.CANDIDATE, "it carries a modifier extension, which may change its meaning"
         day = clinical_date(kind, data)
         return Resource(
             kind, entry.reference, data, meanings, day, use, why, is_current, is_negated, *_identity(raw)
@@ -229,11 +236,17 @@ class Chart:
         return {entry.full_url: entry.reference for entry in urns if entry.full_url}
 
     @cached_property
-    def _specimens(self) -> dict[str, Resource]:
-        specimens = [entry for entry in self._record.entries if entry.type == "Specimen"]
-        return {
-            item.reference: item for entry in specimens for item in self._read(entry, frozenset({"specimen"}))
-        }
+    def _specimens(self) -> dict[str, Entry]:
+        return {entry.reference: entry for entry in self._record.entries if entry.type == "Specimen"}
+
+    def _specimen(self, reference: str) -> Resource | None:
+        """A Specimen, read when something refers to it: most of a chart's specimens matter to nobody."""
+        key = ("specimen", reference)
+        if key not in self.memo:
+            entry = self._specimens.get(reference)
+            found = list(self._read(entry, frozenset({"specimen"}))) if entry is not None else []
+            self.memo[key] = found[0] if found else None
+        return cast("Resource | None", self.memo[key])
 
     @cached_property
     def _reports(self) -> dict[str, list[Resource]]:
@@ -326,6 +339,21 @@ def _all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) 
         ):
             found |= {OTHER_MALIGNANCY}
     return found
+
+
+def _patient_elements(node: Node) -> dict[str, Any]:
+    """What readers use of a Patient, kept by the first reading: most charts need no second look at the body."""
+    names = ("resourceType", "birthDate", "deceasedBoolean", "deceasedDateTime")
+    return {name: value for name in names if (value := getattr(node, name)) is not None}
+
+
+def _conforming(kind: str, raw: dict[str, Any]) -> tuple[dict[str, Any], Mended, str | None]:
+    """The elements of a resource that readers use, what was mended in them, and what is still wrong."""
+    data = selected(raw)
+    if not needs_mending(raw) and nonconformance(kind, data) is None:
+        return data, (), None
+    data, mended = mend(raw)
+    return data, mended, nonconformance(kind, data)
 
 
 def _contradicted(code: object, terminology: Terminology) -> bool:

@@ -6,17 +6,16 @@ elements, so they are handed only the elements that readers use, of one resource
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from fhir.resources.R4B.codeableconcept import CodeableConcept
 from fhir.resources.R4B.condition import Condition
 from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 from fhir.resources.R4B.observation import Observation
 from fhir.resources.R4B.patient import Patient
 from fhir.resources.R4B.procedure import Procedure
-from fhir.resources.R4B.reference import Reference
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from fhir.resources.R4B.specimen import Specimen
 from pydantic import BaseModel, ValidationError
@@ -25,14 +24,21 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     model.__name__: model
     for model in (Condition, DiagnosticReport, Observation, Patient, Procedure, ServiceRequest, Specimen)
 }
-_SUBJECT = Reference.model_validate({"reference": "Patient/subject"})
-_CONCEPTS = ("code", "clinicalStatus", "verificationStatus", "valueCodeableConcept")
 
 
 def nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
-    """Why the elements of a resource are no valid R4, naming the elements and never a value; None when they are."""
+    """Why the elements of a resource are no valid R4, naming the elements and never a value; None when they are.
+
+    Whether a resource is valid depends on its elements, types and codes, not on which day, number, text or reference
+    stands in it, once those are well-formed. So the verdict on a form is remembered, without any of these.
+    """
+    form = _form("", data)
+    return _nonconformance(kind, data) if form is None else _remembered(kind, form)
+
+
+def _nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
     try:
-        _MODELS[kind].model_validate(_with_known_parts(data))
+        _MODELS[kind].model_validate(data)
     except ValidationError as error:
         return "; ".join(
             sorted({_named(kind, item) for item in error.errors(include_input=False, include_url=False)})
@@ -42,47 +48,61 @@ def nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _with_known_parts(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Put parts that were validated before in place of their JSON: the same codes come in every chart.
-
-    Only codings (system, code, display) are remembered, never a text, a value or a reference.
-    """
-    parts = dict(data)
-    if isinstance(subject := parts.get("subject"), dict) and isinstance(subject.get("reference"), str):
-        parts["subject"] = _SUBJECT  # whose resource it is was settled in record.py
-    for name in _CONCEPTS:
-        key = _codings(parts.get(name))
-        if key is not None and (known := _valid_concept(key)) is not None:
-            parts[name] = known
-    return parts
-
-
-_Key = tuple[tuple[tuple[str, str], ...], ...]
-
-
-def _codings(concept: object) -> _Key | None:
-    if (
-        not isinstance(concept, dict)
-        or not concept.keys() <= {"coding", "text"}
-        or not isinstance(concept.get("coding"), list)
-    ):
-        return None
-    if not isinstance(concept.get("text", ""), str):
-        return None
-    items = []
-    for coding in concept["coding"]:
-        if not isinstance(coding, dict) or not all(isinstance(value, str) for value in coding.values()):
-            return None
-        items.append(tuple(coding.items()))
-    return tuple(items)
-
-
 @lru_cache(maxsize=4096)
-def _valid_concept(key: _Key) -> BaseModel | None:
-    try:
-        return CodeableConcept.model_validate({"coding": [dict(coding) for coding in key]})
-    except ValidationError:
+def _remembered(kind: str, form: _Form) -> str | None:
+    return _nonconformance(kind, _built(form))
+
+
+# --- forms: a resource without the values that are a patient's own --------------------------------------------------------
+
+_Form = Hashable
+_DATE = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])")
+_DATE_TIME = re.compile(
+    _DATE.pattern + r"T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-](0\d|1[0-3]):[0-5]\d)"
+)
+_FREE_TEXT = frozenset({"display", "text", "unit", "reference", "valueString"})
+_CODES = frozenset({"system", "code", "url", "comparator", "status", "intent", "version"})
+
+
+def _form(name: str, value: Any) -> _Form | None:
+    """A value with well-formed days, numbers, texts and references replaced by fixed ones; None if not well-formed."""
+    if isinstance(value, str):
+        return _form_of_text(name, value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return 1 if isinstance(value, int) else 1.5
+    members = (
+        value.items()
+        if isinstance(value, dict)
+        else ((name, item) for item in value)
+        if isinstance(value, list)
+        else None
+    )
+    if members is None:
         return None
+    forms = tuple((key, _form(key, item)) for key, item in members)
+    return None if any(form is None for _, form in forms) else (type(value) is dict, forms)
+
+
+def _form_of_text(name: str, text: str) -> str | None:
+    if name in _CODES:
+        return text
+    if name in _FREE_TEXT:
+        return "text" if text and text.isprintable() and text == text.strip() else None
+    if _DATE.fullmatch(text):
+        return "2000-01-01"
+    return "2000-01-01T00:00:00Z" if _DATE_TIME.fullmatch(text) else None
+
+
+def _built(form: Any) -> Any:
+    """The value that a form stands for."""
+    if not isinstance(form, tuple):
+        return form
+    is_object, members = form
+    return (
+        {name: _built(item) for name, item in members} if is_object else [_built(item) for _, item in members]
+    )
 
 
 def _named(kind: str, error: Mapping[str, Any]) -> str:

@@ -105,6 +105,30 @@ _STATUS_SYSTEMS = {
 _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 
 
+def needs_mending(resource: Json) -> bool:
+    """Whether a resource has a bend that validation lets pass although it hides what a status says."""
+    if any(isinstance(code := resource.get(name), str) and code != code.lower().strip() for name in _CODES):
+        return True
+    return resource.get("notDone") is True or resource.get("notPerformed") is True
+
+
+def selected(resource: Json) -> Json:
+    """The elements of a resource that readers use, as they stand."""
+    names = ELEMENTS.get(str(resource.get("resourceType")), frozenset())
+    result = {name: value for name, value in resource.items() if name in names}
+    if "extension" in result:
+        known = _read_extensions(result.pop("extension"))
+        result.update({"extension": known} if known else {})
+    return result
+
+
+def _read_extensions(extensions: Any) -> list[Json]:
+    given = extensions if isinstance(extensions, list) else [extensions]
+    return [
+        item for item in given if isinstance(item, dict) and _EXTENSIONS_READ.search(str(item.get("url")))
+    ]
+
+
 def mend(resource: Json) -> tuple[Json, tuple[tuple[str, str], ...]]:
     """The elements of a resource that readers use, straightened, and the pairs (element, what was mended)."""
     kind = str(resource.get("resourceType", ""))
@@ -123,12 +147,8 @@ def _element(name: str, value: Any, mended: list[tuple[str, str]], *, is_list: b
     value = _clean(name, value, mended)
     if value is None:
         return None
-    if name == "extension" and isinstance(value, list):
-        value = [
-            item for item in value if isinstance(item, dict) and _EXTENSIONS_READ.search(str(item.get("url")))
-        ] or None
-    if value is None:
-        return None
+    if name == "extension":
+        return _read_extensions(value) or None
     if is_list and not isinstance(value, list):
         mended.append((name, "a single value where a list belongs"))
         return [value]

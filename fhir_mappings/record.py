@@ -34,7 +34,6 @@ class CodingNode(Struct, gc=False):
 
     system: Any = None
     code: Any = None
-    display: Any = None
 
 
 class ConceptNode(Struct, gc=False):
@@ -43,7 +42,6 @@ class ConceptNode(Struct, gc=False):
     coding: (
         list[CodingNode | list[Any] | str | float | bool | None] | CodingNode | str | float | bool | None
     ) = None
-    text: Any = None
 
 
 Concept = ConceptNode | list[Any] | str | float | bool | None
@@ -106,6 +104,9 @@ class Node(Struct, gc=False):
         None
     )
     link: list[LinkNode | list[Any] | str | float | bool | None] | LinkNode | str | float | bool | None = None
+    birthDate: Any = None  # noqa: N815  FHIR's own name
+    deceasedBoolean: Any = None  # noqa: N815  FHIR's own name
+    deceasedDateTime: Any = None  # noqa: N815  FHIR's own name
     issue: list[IssueNode | list[Any] | str | float | bool | None] | IssueNode | str | float | bool | None = (
         None
     )
@@ -265,11 +266,16 @@ class _RawBundle(Struct, gc=False):
 
 
 class _RawRequest(Struct, gc=False):
+    prefetch: dict[str, _RawBundle | None] = {}
+
+
+class _RawParts(Struct, gc=False):
     prefetch: dict[str, Raw] = {}
 
 
 _RAW_BUNDLE = msgspec.json.Decoder(_RawBundle)
 _RAW_REQUEST = msgspec.json.Decoder(_RawRequest)
+_RAW_PARTS = msgspec.json.Decoder(_RawParts)
 
 
 class _PrefetchSource:
@@ -277,27 +283,31 @@ class _PrefetchSource:
 
     def __init__(self, body: bytes) -> None:
         self._body = body
-        self._parts: dict[str, Raw] | None = None
-        self._bundles: dict[str, list[bytes]] = {}
+        self._bundles: dict[str, _RawBundle | None] | None = None
 
     def __call__(self, entry: Entry) -> bytes:
         key, index = entry.place
-        if self._parts is None:
-            self._parts = _RAW_REQUEST.decode(self._body).prefetch
-        if index < 0:
-            return bytes(self._parts[key])
-        if key not in self._bundles:
-            self._bundles[key] = raw_resources(self._parts[key])
-        return self._bundles[key][index]
+        if self._bundles is None:
+            try:
+                self._bundles = _RAW_REQUEST.decode(self._body).prefetch
+            except msgspec.ValidationError:  # a part of an odd shape: the others can still be found
+                self._bundles = {}
+        bundle = self._bundles.get(key)
+        if bundle is not None and 0 <= index < len(bundle.entry):
+            return bytes(bundle.entry[index].resource)
+        part = _RAW_PARTS.decode(self._body).prefetch[key]
+        return bytes(part if index < 0 else _raw_resources(part)[index])
 
 
-def raw_resources(bundle: bytes | Raw) -> list[bytes]:
+def _raw_resources(bundle: bytes | Raw) -> Sequence[Raw]:
     """The bytes of each resource of a Bundle, in order; also where `entry` is a single object."""
     try:
-        return [bytes(entry.resource) for entry in _RAW_BUNDLE.decode(bundle).entry]
+        return [entry.resource for entry in _RAW_BUNDLE.decode(bundle).entry]
     except msgspec.ValidationError:
         entries = _listed(orjson.loads(bytes(bundle)).get("entry"))
-        return [orjson.dumps(entry.get("resource") if isinstance(entry, dict) else None) for entry in entries]
+        return [
+            Raw(orjson.dumps(entry.get("resource") if isinstance(entry, dict) else None)) for entry in entries
+        ]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -341,8 +351,12 @@ def _read_json(data: bytes) -> _Read | None:
     if node.resourceType != "Bundle":
         return [Entry(node, ("file", 0))], [data], False
     entries = _entries("file", node)
-    raws = raw_resources(data)
-    return entries, [raws[entry.place[1]] for entry in entries], _bundle_state(node) is not PartState.COMPLETE
+    raws = _raw_resources(data)
+    return (
+        entries,
+        [bytes(raws[entry.place[1]]) for entry in entries],
+        _bundle_state(node) is not PartState.COMPLETE,
+    )
 
 
 def _looks_like_ndjson(data: bytes) -> bool:
