@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property, wraps
 from typing import Any, TypeVar, cast
 
@@ -87,7 +87,9 @@ class Chart:
     @cached_property
     def patient(self) -> Resource | None:
         """The Patient resource, if it arrived and could be read."""
-        return next((resource for resource in self.resources if resource.kind == "Patient"), None)
+        return next(
+            (item for item in self.resources if item.kind == "Patient" and item.use is not Use.DROP), None
+        )
 
     @property
     def is_silent(self) -> bool:
@@ -119,6 +121,17 @@ class Chart:
             tuple(item for item in hits if item.use is Use.USE),
             tuple(item for item in hits if item.use is Use.CANDIDATE),
             tuple(Discarded(item.evidence("status"), item.why) for item in hits if item.use is Use.DROP),
+        )
+
+    def dropped(self, fact: str) -> tuple[Discarded, ...]:
+        """What could have spoken of a fact and is left out for its status, its date or a newer version of it."""
+        given = self.inputs[fact]
+        return tuple(
+            Discarded(item.evidence("status"), item.why)
+            for item in self.resources
+            if item.use is Use.DROP
+            and item.kind in given.kinds
+            and not given.value_sets.isdisjoint(item.meanings)
         )
 
     def target(self, reference: object) -> str:
@@ -169,16 +182,19 @@ class Chart:
             kind = node.resourceType
             if kind == "Patient":
                 yield entry, frozenset()
-            elif kind in _CODED and (found := _node_meanings(node, meanings)) != _NOTHING:
+            elif (
+                type(kind) is str and kind in _CODED and (found := _node_meanings(node, meanings)) != _NOTHING
+            ):
                 yield entry, found
 
     def _read(self, entry: Entry, meanings: frozenset[str] | None) -> Iterator[Resource]:
         try:
-            raw = _patient_elements(entry.node) if entry.type == "Patient" else self._load(entry)
-        except orjson.JSONDecodeError:
-            self._unread.append(_Unread(entry.type, entry.reference, "not valid JSON", meanings))
+            raw = _patient_elements(entry.node) if self._is_only_patient(entry) else self._load(entry)
+            data, mended, problem = _conforming(entry.type, raw)
+        except (orjson.JSONDecodeError, RecursionError) as error:
+            problem = "nested too deeply" if isinstance(error, RecursionError) else "not valid JSON"
+            self._unread.append(_Unread(entry.type, entry.reference, problem, meanings))
             return
-        data, mended, problem = _conforming(entry.type, raw)
         if meanings is None:
             meanings = self._settled_meanings(entry, data)
             if meanings == frozenset():
@@ -191,6 +207,9 @@ class Chart:
         self._mendings.extend(Mending(entry.reference, element, what) for element, what in mended)
         yield self._resource(entry, data, raw, meanings)
 
+    def _is_only_patient(self, entry: Entry) -> bool:
+        return entry.type == "Patient" and sum(item.type == "Patient" for item in self._record.entries) == 1
+
     def _load(self, entry: Entry) -> dict[str, Any]:
         content: dict[str, Any] = orjson.loads(self._record.source(entry))
         return content
@@ -199,7 +218,7 @@ class Chart:
         """The meanings of a code that stood in an odd shape; None when even mending leaves no concept."""
         if "code" not in data:
             return frozenset()
-        if not isinstance(data["code"], dict) or not isinstance(data["code"].get("coding", []), list):
+        if not _is_concept(data["code"]):
             return None
         return _all_meanings(entry.type, data, self.terminology)
 
@@ -288,7 +307,9 @@ def _node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
     """
     code = node.code
     if type(code) is not ConceptNode or type(code.coding) is not list:
-        return _NOTHING if code is None or _is_text_only(code) else None
+        if code is not None and not _is_text_only(code):
+            return None
+        return _condition_meanings(node, meanings) if node.resourceType == "Condition" else _NOTHING
     found = _NOTHING
     try:
         for coding in code.coding:
@@ -297,6 +318,14 @@ def _node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
     except (TypeError, AttributeError):  # a list, an object or a text where a coding or its members belong
         return None
     return found if node.resourceType != "Condition" else found | _condition_meanings(node, meanings)
+
+
+def _is_concept(code: object) -> bool:
+    given = code.get("coding", []) if isinstance(code, dict) else None
+    return isinstance(given, list) and all(
+        isinstance(coding, dict) and all(isinstance(coding.get(name, ""), str) for name in ("system", "code"))
+        for coding in given
+    )
 
 
 def _is_text_only(code: object) -> bool:
@@ -379,15 +408,31 @@ def _identity(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
         else []
     )
     meta = raw.get("meta")
-    updated = meta.get("lastUpdated") if isinstance(meta, dict) else None
-    return tuple(sorted(pairs)), updated if isinstance(updated, str) else ""
+    return tuple(sorted(pairs)), _instant(meta.get("lastUpdated") if isinstance(meta, dict) else None)
+
+
+def _instant(text: object) -> str:
+    """An instant in UTC and of one length, so that texts compare as times do; empty when it is none."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+        if found is None:
+            return ""
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return ""
+    return found.isoformat(timespec="microseconds")
 
 
 def _latest_versions(resources: Sequence[Resource]) -> Iterator[Resource]:
     """Keep one of identical copies, and the newest of several versions; where none is the newest, keep all."""
+    by_reference = _newest(resources, lambda item: item.reference)
+    return _newest(tuple(by_reference), _same_thing)
+
+
+def _newest(resources: Sequence[Resource], same: Callable[[Resource], object]) -> Iterator[Resource]:
     groups: dict[object, list[Resource]] = {}
     for item in resources:
-        groups.setdefault(_same_thing(item), []).append(item)
+        groups.setdefault(same(item), []).append(item)
     for versions in groups.values():
         distinct = [item for index, item in enumerate(versions) if item not in versions[:index]]
         newest = max(item.updated for item in distinct)

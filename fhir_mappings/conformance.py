@@ -24,6 +24,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     model.__name__: model
     for model in (Condition, DiagnosticReport, Observation, Patient, Procedure, ServiceRequest, Specimen)
 }
+_BOOLEANS = ("deceasedBoolean", "doNotPerform", "valueBoolean")  # pydantic takes "false", "no" and 0 for one
 
 
 def nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
@@ -45,7 +46,8 @@ def _nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
         )
     except (ValueError, TypeError, AssertionError):  # fhir.resources raises these for a few malformed shapes
         return "malformed"
-    return None
+    loose = [name for name in _BOOLEANS if name in data and not isinstance(data[name], bool)]
+    return f"{kind}.{loose[0]} (bool_type)" if loose else None
 
 
 @lru_cache(maxsize=4096)
@@ -71,7 +73,7 @@ def _form(name: str, value: Any) -> _Form | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):
-        return 1 if isinstance(value, int) else 1.5
+        return 2 if isinstance(value, int) else 1.5  # not 1: to the memory, 1 and True are the same key
     members = (
         value.items()
         if isinstance(value, dict)

@@ -94,6 +94,7 @@ _LISTS: Mapping[str, frozenset[str]] = {
 }
 _INNER_LISTS = frozenset({"coding", "extension"})
 _CODES = frozenset({"status", "intent"})
+_BOOLEANS = frozenset({"deceasedBoolean", "doNotPerform", "valueBoolean"})
 _EXTENSIONS_READ = re.compile(
     r"/(mcode-)?(histology-morphology-behavior|condition-related|related-condition|related-primary-cancer-condition|treatment-intent"
     r"|procedure-intent)$"
@@ -109,7 +110,13 @@ def needs_mending(resource: Json) -> bool:
     """Whether a resource has a bend that validation lets pass although it hides what a status says."""
     if any(isinstance(code := resource.get(name), str) and code != code.lower().strip() for name in _CODES):
         return True
-    return resource.get("notDone") is True or resource.get("notPerformed") is True
+    return _was_not_done(resource)
+
+
+def _was_not_done(resource: Json) -> bool:
+    return any(
+        str(resource.get(name)).strip().lower() in ("true", "1") for name in ("notDone", "notPerformed")
+    )
 
 
 def selected(resource: Json) -> Json:
@@ -182,7 +189,7 @@ def _stripped(name: str, value: str, mended: list[tuple[str, str]]) -> str | Non
 def _cleaned_object(name: str, value: Json, mended: list[tuple[str, str]]) -> Json | None:
     result: Json = {}
     for key, item in value.items():
-        clean = _clean(name, item, mended)
+        clean = _clean(f"{name}.identifier" if key == "identifier" else name, item, mended)
         if clean is None:
             mended.append((name, "empty members"))
         elif key in _INNER_LISTS and isinstance(clean, dict):
@@ -193,6 +200,7 @@ def _cleaned_object(name: str, value: Json, mended: list[tuple[str, str]]) -> Js
             and isinstance(clean, str)
             and re.fullmatch(r"-?\d+([.,]\d+)?", clean)
             and "url" not in value
+            and not name.endswith(".identifier")
         ):
             mended.append((f"{name}.value", "a number written as text"))
             result[key] = float(clean.replace(",", "."))
@@ -205,6 +213,9 @@ def _scalar(name: str, value: Any, mended: list[tuple[str, str]]) -> Any:
     if name in _CODES and isinstance(value, str) and value != value.lower():
         mended.append((name, "capitals in a code"))
         return value.lower()
+    if name in _BOOLEANS and isinstance(value, str) and value.lower() in ("true", "false"):
+        mended.append((name, "a boolean written as text"))
+        return value.lower() == "true"
     if name in _STATUS_SYSTEMS and isinstance(value, str):
         mended.append((name, "a code where a concept belongs"))
         return {"coding": [{"system": _STATUS_SYSTEMS[name], "code": value.lower()}]}
@@ -220,6 +231,6 @@ def _scalar(name: str, value: Any, mended: list[tuple[str, str]]) -> Any:
 
 def _older_versions(kind: str, resource: Json, result: Json, mended: list[tuple[str, str]]) -> None:
     """`notDone` of STU3 and `notPerformed` of DSTU2 say the opposite of their status, so they must not be lost."""
-    if kind == "Procedure" and (resource.get("notDone") is True or resource.get("notPerformed") is True):
+    if kind == "Procedure" and _was_not_done(resource):
         result["status"] = "not-done"
         mended.append(("status", "not-done of an older FHIR version"))

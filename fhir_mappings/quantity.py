@@ -47,6 +47,8 @@ class Scale:
 
 
 _ONE, _HUNDRED = Decimal(1), Decimal(100)
+_LONGEST = 1000  # characters: a longer text is a report, which nobody reads as one value
+_MAGNITUDE = 15  # powers of ten, up and down: beyond them no measurement lies, and arithmetic overflows
 PERCENT = Scale(
     "percent",
     {
@@ -108,14 +110,17 @@ MITOSES_PER_10_HPF = Scale(
     "per 10 HPF",
 )
 
+_SCALES = (PERCENT, VOLUME, MITOSES_PER_2_MM2, MITOSES_PER_10_HPF)
+_PERCENT_SIGN = re.compile(r"\s*%(?![a-zA-Z])")  # "%", "% of cells"; not "mg%"
+
 _NUMBER = r"\d{1,4}(?:[.,]\d{1,4})?"
 _TEXT = re.compile(
-    rf"(?P<about>ca\.?|c\.|~|≈|about|approx\.?|approximately|etwa|ongeveer)?\s*"
+    rf"(?<![\d.,])(?P<about>ca\.?|c\.|~|≈|about|approx\.?|approximately|etwa|ongeveer)?\s*"
     rf"(?P<comparator><=|>=|≤|≥|<|>|=)?\s*(?P<low>{_NUMBER})\s*%?"
     rf"(?:\s*(?:-|–|—|to|bis|tot)\s*(?P<high>{_NUMBER}))?\s*(?P<unit>%|percent|prozent|procent)?",
     re.IGNORECASE,
 )
-_COMPARATORS = {"≤": "<=", "≥": ">=", "=": ""}
+_COMPARATORS = {"≤": "<=", "≥": ">=", "=": "", "": "", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
 def measure(value: Json, scale: Scale) -> Measured | Refused | None:  # noqa: PLR0911  one line a type of value[x]
@@ -137,17 +142,22 @@ def measure(value: Json, scale: Scale) -> Measured | Refused | None:  # noqa: PL
 
 def measure_text(text: str, scale: Scale) -> Measured | Refused:
     """Read a text such as `<2%`, `2-3 %`, `ca. 5 %`, `5,0 %`; a value among other words needs confirmation."""
-    clean = re.sub(r"[\u00a0\u2007\u202f]", " ", text).strip()
-    match = _TEXT.fullmatch(clean)
+    clean = " ".join(text.split())  # single blanks, or the pattern takes cubic time on a run of them
+    match = _TEXT.fullmatch(clean) if len(clean) <= _LONGEST else None
     words = match is None
-    if match is None and scale is PERCENT:
+    if match is None and scale is PERCENT and len(clean) <= _LONGEST:
         found = [hit for hit in _TEXT.finditer(clean) if "%" in hit.group(0) or hit.group("unit")]
         match = found[0] if len(found) == 1 else None
     if match is None:
         return Refused("the text holds no single value that can be read", clean)
-    if match["unit"] is None and "%" not in match.group(0) and scale is PERCENT:
-        return _checked(_bounds(match), scale, clean, note="unit-missing", confirm=words)
-    return _checked(_bounds(match), scale, clean, note="text-value", confirm=words)
+    is_percent = match["unit"] is not None or "%" in match.group(0)
+    if is_percent and scale is not PERCENT:
+        return Refused(f"the unit is not one of {scale.name}", clean)
+    bounds = _bounds(match, scale)
+    if bounds is None:
+        return Refused("the value contradicts itself", clean)
+    note = "text-value" if is_percent or scale is not PERCENT else "unit-missing"
+    return _checked(bounds, scale, clean, note=note, confirm=words)
 
 
 def _quantity(quantity: Json, scale: Scale) -> Measured | Refused:
@@ -158,23 +168,33 @@ def _quantity(quantity: Json, scale: Scale) -> Measured | Refused:
     factor, note = _factor(quantity, scale)
     if factor is None:
         return Refused(f"the unit is not one of {scale.name}", written)
-    bounds = _compared(number * factor, str(quantity.get("comparator") or ""), scale.maximum)
-    return _checked(bounds, scale, written, note=note)
+    comparator = _COMPARATORS.get(str(quantity.get("comparator") or "").strip())
+    if comparator is None:
+        return Refused("its comparator is not one that FHIR defines", written)
+    return _checked(_compared(number * factor, comparator, scale.maximum), scale, written, note=note)
 
 
 def _factor(quantity: Json, scale: Scale) -> tuple[Decimal | None, str | None]:
     units = [str(unit) for unit in (quantity.get("code"), quantity.get("unit")) if unit]
     if not units:
         return _ONE, "unit-missing"
+    if any(other.factor(unit) for other in _SCALES if other is not scale for unit in units if unit != "1"):
+        return None, None
+    if scale is PERCENT and any(_PERCENT_SIGN.match(unit) for unit in units):
+        return _ONE, None  # unit "%" beside code "1": what the clinician saw wins
     factors = {factor for unit in units if (factor := scale.factor(unit)) is not None}
-    if "%" in "".join(units) and scale is PERCENT:  # unit "%" beside code "1": what the clinician saw wins
-        return _ONE, None
     return (factors.pop(), None) if len(factors) == 1 else (None, None)
 
 
 def _range(bounds: Json, scale: Scale) -> Measured | Refused:
-    ends = [_end(bounds.get(name), scale) for name in ("low", "high")]
-    written = f"{_written(bounds.get('low') or {})} to {_written(bounds.get('high') or {})}"
+    quantities = [_object(bounds.get(name)) for name in ("low", "high")]
+    written = " to ".join(_written(quantity) for quantity in quantities)
+    units = [{name: item[name] for name in ("code", "unit") if item.get(name)} for item in quantities]
+    shared = next((unit for unit in units if unit), {})  # a unit that stands at one end speaks for both
+    ends = [
+        _end({**shared, **quantity}, scale) if bounds.get(name) is not None else None
+        for name, quantity in zip(("low", "high"), quantities, strict=True)
+    ]
     refused = next((end for end in ends if isinstance(end, Refused)), None)
     if refused is not None or ends == [None, None]:
         return Refused(refused.reason if refused else "the range has no end", written)
@@ -183,12 +203,15 @@ def _range(bounds: Json, scale: Scale) -> Measured | Refused:
         (low if low is not None else Decimal(0), high if high is not None else scale.maximum, True, True),
         scale,
         written,
+        note=None if shared else "unit-missing",
     )
 
 
-def _end(quantity: object, scale: Scale) -> Decimal | Refused | None:
-    if not isinstance(quantity, Mapping):
-        return None
+def _object(value: object) -> Json:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _end(quantity: Json, scale: Scale) -> Decimal | Refused:
     number = _decimal(quantity.get("value"))
     factor, _ = _factor(quantity, scale)
     if number is None or factor is None:
@@ -197,13 +220,21 @@ def _end(quantity: object, scale: Scale) -> Decimal | Refused | None:
 
 
 def _ratio(ratio: Json, scale: Scale) -> Measured | Refused:
-    numerator, denominator = ratio.get("numerator") or {}, ratio.get("denominator") or {}
+    numerator, denominator = _object(ratio.get("numerator")), _object(ratio.get("denominator"))
     written = f"{_written(numerator)} : {_written(denominator)}"
     top, bottom = _decimal(numerator.get("value")), _decimal(denominator.get("value"))
-    if top is None or not bottom or numerator.get("comparator") or denominator.get("comparator"):
+    if (
+        top is None
+        or not bottom
+        or bottom < 0
+        or numerator.get("comparator")
+        or denominator.get("comparator")
+    ):
         return Refused("the ratio cannot be divided", written)
-    unit = str(denominator.get("code") or denominator.get("unit") or "")
-    factor = _HUNDRED if scale is PERCENT else scale.factor("/" + unit)
+    unit, counted = (str(item.get("code") or item.get("unit") or "") for item in (denominator, numerator))
+    factor = scale.factor("/" + unit)
+    if scale is PERCENT:  # a part of a whole: both in one unit, or both counted
+        factor = _HUNDRED if unit == counted and "%" not in unit else None
     if factor is None:
         return Refused(f"the unit is not one of {scale.name}", written)
     return _checked((top / bottom * factor, top / bottom * factor, True, True), scale, written)
@@ -212,14 +243,20 @@ def _ratio(ratio: Json, scale: Scale) -> Measured | Refused:
 _Bounds = tuple[Decimal, Decimal, bool, bool]
 
 
-def _bounds(match: re.Match[str]) -> _Bounds:
+def _bounds(match: re.Match[str], scale: Scale) -> _Bounds | None:
+    """The limits that a text gives; None where it compares a range ("< 5 - 10")."""
     low = Decimal(match["low"].replace(",", "."))
-    if match["high"]:
-        return low, Decimal(match["high"].replace(",", ".")), True, True
-    if match["about"]:  # "about 10" is 9 to 11 (clinical.md 7.1)
-        return low * Decimal("0.9"), low * Decimal("1.1"), True, True
-    comparator = _COMPARATORS.get(match["comparator"] or "", match["comparator"] or "")
-    return _compared(low, comparator, Decimal(1000) if low > _HUNDRED else _HUNDRED)
+    high = Decimal(match["high"].replace(",", ".")) if match["high"] else low
+    comparator = _COMPARATORS[match["comparator"] or ""]
+    if comparator and match["high"]:
+        return None
+    if match["about"] and high <= scale.maximum:  # "about 10" is 9 to 11 (clinical.md 7.1)
+        low, high = low * Decimal("0.9"), min(high * Decimal("1.1"), scale.maximum)
+    return (
+        _compared(low if ">" in comparator else high, comparator, scale.maximum)
+        if comparator
+        else (low, high, True, True)
+    )
 
 
 def _compared(number: Decimal, comparator: str, maximum: Decimal) -> _Bounds:
@@ -251,7 +288,8 @@ def _decimal(value: object) -> Decimal | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    is_measurable = number.is_finite() and abs(number.adjusted()) <= _MAGNITUDE
+    return number if is_measurable else None
 
 
 def _written(quantity: Json) -> str:
@@ -261,8 +299,9 @@ def _written(quantity: Json) -> str:
 
 def _label(concept: Json) -> str:
     """The words of a concept: its text, else the display of its first coding."""
-    codings = concept.get("coding") or [{}]
-    return str(concept.get("text") or codings[0].get("display") or "")
+    codings = concept.get("coding")
+    first = _object(codings[0]) if isinstance(codings, list) and codings else {}
+    return str(concept.get("text") or first.get("display") or "")
 
 
 def naaccr_ki67(text: str) -> Measured | Refused:

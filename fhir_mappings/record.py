@@ -322,21 +322,18 @@ def read_file(data: bytes) -> list[PatientRecord]:
     """
     entries, raws, truncated = _read_json(data) or _read_ndjson(data)
     places = dict(zip((entry.place for entry in entries), raws, strict=True))
-    state = PartState.TRUNCATED if truncated else PartState.COMPLETE
+    parts = {
+        kind: PartState.TRUNCATED if kind in truncated else PartState.COMPLETE for kind in PARTS.values()
+    }
+    groups = _by_patient(entries)
+    left_out = len(entries) - sum(map(len, groups.values()))
     return [
-        PatientRecord(
-            f"Patient/{patient}",
-            tuple(mine),
-            dict.fromkeys(PARTS.values(), state),
-            lambda entry: places[entry.place],
-            foreign,
-        )
-        for patient in _patients(entries)
-        for mine, foreign in [_of_patient(entries, patient)]
+        PatientRecord(f"Patient/{patient}", tuple(mine), parts, lambda entry: places[entry.place], left_out)
+        for patient, mine in groups.items()
     ]
 
 
-_Read = tuple[list[Entry], list[bytes], bool]
+_Read = tuple[list[Entry], list[bytes], frozenset[str]]
 
 
 def _read_json(data: bytes) -> _Read | None:
@@ -349,14 +346,18 @@ def _read_json(data: bytes) -> _Read | None:
     if not isinstance(node.resourceType, str):
         raise RecordError("no FHIR resource: resourceType is missing")
     if node.resourceType != "Bundle":
-        return [Entry(node, ("file", 0))], [data], False
+        return [Entry(node, ("file", 0))], [data], frozenset()
     entries = _entries("file", node)
     raws = _raw_resources(data)
-    return (
-        entries,
-        [bytes(raws[entry.place[1]]) for entry in entries],
-        _bundle_state(node) is not PartState.COMPLETE,
-    )
+    return entries, [bytes(raws[entry.place[1]]) for entry in entries], _truncated_types(node, entries)
+
+
+def _truncated_types(bundle: Node, entries: Sequence[Entry]) -> frozenset[str]:
+    """The types of which a Bundle holds only a part: what a page of a search was asked for, else everything."""
+    if _bundle_state(bundle) is PartState.COMPLETE:
+        return frozenset()
+    types = frozenset(entry.type for entry in entries) - {"OperationOutcome"}
+    return types if len(types) == 1 else frozenset(PARTS.values())
 
 
 def _looks_like_ndjson(data: bytes) -> bool:
@@ -378,7 +379,7 @@ def _read_ndjson(data: bytes) -> _Read:
             entries.append(Entry(_NODE.decode(line), ("file", number)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _json_error(error, f"line {number + 1}") from None
-    return entries, lines, False
+    return entries, lines, frozenset()
 
 
 def _json_error(error: Exception, place: str = "$") -> RecordError:
@@ -394,23 +395,9 @@ def _json_error(error: Exception, place: str = "$") -> RecordError:
 _LAST_TWO = re.compile(r"(?:^|/)Patient/([A-Za-z0-9.-]{1,64})(?:/_history/[^/]+)?$")
 
 
-def _patients(entries: Sequence[Entry]) -> list[str]:
-    """The ids of all patients of a file: of the Patient resources, else of the subjects of the others."""
-    ids = [entry.node.id for entry in entries if entry.type == "Patient" and isinstance(entry.node.id, str)]
-    if not ids:
-        ids = [
-            found.group(1) for text in map(_subject, entries) if text and (found := _LAST_TWO.search(text))
-        ]
-    if not ids and any(entry.type == "Patient" for entry in entries):
-        raise RecordError("the Patient has no id")
-    if not ids:
-        raise RecordError("no patient: neither a Patient resource nor a reference to one")
-    return list(dict.fromkeys(ids))
-
-
-def _subject(entry: Entry) -> str | None:
-    """The reference to the patient as written; an empty text where a subject stands that is no reference."""
-    holder = entry.node.subject if entry.node.subject is not None else entry.node.patient
+def subject_of(node: Node) -> str | None:
+    """The reference to the patient as written: None without a subject, empty where it is no literal reference."""
+    holder = node.subject if node.subject is not None else node.patient
     if holder is None:
         return None
     if isinstance(holder, list) and len(holder) == 1 and isinstance(holder[0], Mapping):
@@ -419,32 +406,57 @@ def _subject(entry: Entry) -> str | None:
     return text.strip() if isinstance(text, str) else ""
 
 
+def _urls(entries: Iterable[Entry]) -> dict[str, str]:
+    """The ids of the Patients of a Bundle by their fullUrl (`urn:uuid:...`)."""
+    patients = (entry for entry in entries if entry.node.resourceType == "Patient")
+    return {
+        entry.full_url: entry.node.id
+        for entry in patients
+        if entry.full_url and isinstance(entry.node.id, str)
+    }
+
+
+def _owner(entry: Entry, urls: Mapping[str, str]) -> str | None:
+    """The id of the patient a resource belongs to; None where it does not say."""
+    if entry.node.resourceType == "Patient":
+        return entry.node.id if isinstance(entry.node.id, str) else None
+    text = subject_of(entry.node)
+    if not text:
+        return None
+    found = _LAST_TWO.search(text)
+    return urls.get(text) or (found.group(1) if found else text)
+
+
 def _of_patient(entries: Iterable[Entry], patient_id: str) -> tuple[list[Entry], int]:
-    """The patient's own resources, and how many belong to somebody else."""
+    """The patient's own resources, and how many belong to somebody else.
+
+    A resource that names nobody was sent for this patient, so it is kept; what its subject hides is for `chart.py`.
+    """
     entries = list(entries)
     plain = f"Patient/{patient_id}"
-    patients = [
-        entry for entry in entries if entry.node.resourceType == "Patient" and entry.node.id == patient_id
-    ]
-    own = {entry.full_url for entry in patients if entry.full_url}
-    own.add(plain)
+    urls = _urls(entries)
     mine = []
     for entry in entries:
-        subject = entry.node.subject
-        if (type(subject) is ReferenceNode and subject.reference == plain) or _is_own(entry, patient_id, own):
+        subject = entry.node.subject  # the common shape first: this runs for every resource of every chart
+        is_plain = type(subject) is ReferenceNode and subject.reference == plain
+        if is_plain or _owner(entry, urls) in (patient_id, None):
             mine.append(entry)
     return mine, len(entries) - len(mine)
 
 
-def _is_own(entry: Entry, patient_id: str, own: set[str]) -> bool:
-    if entry.type == "Patient":
-        return bool(entry.node.id == patient_id)
-    text = _subject(entry)
-    if (
-        text is None or text == ""
-    ):  # Specimens may lack a subject; one that is no reference is left to validation
-        return True
-    if text in own:
-        return True
-    found = _LAST_TWO.search(text)
-    return found is not None and found.group(1) == patient_id
+def _by_patient(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """The resources of a file by patient. What names nobody belongs to the one patient there is, else to nobody."""
+    urls = _urls(entries)
+    groups: dict[str, list[Entry]] = {}
+    ownerless: list[Entry] = []
+    for entry in entries:
+        owner = _owner(entry, urls)
+        (ownerless if owner is None else groups.setdefault(owner, [])).append(entry)
+    if not groups:
+        has_patient = any(entry.node.resourceType == "Patient" for entry in entries)
+        raise RecordError(
+            "the Patient has no id" if has_patient else "no patient: neither a Patient nor a reference to one"
+        )
+    if len(groups) == 1:
+        return {owner: list(entries) for owner in groups}
+    return groups

@@ -52,11 +52,37 @@ class Resource:
         shown = coding if coding is not None else next(codings(self.data.get("code")), {})
         return Evidence(self.reference, element, self.date, written(shown), display or _display(shown), value)
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether the resource says that it has no value: then none counts, whatever stands beside it."""
+        return bool(self.data.get("dataAbsentReason"))
+
+    @property
+    def coded_value(self) -> Json | None:
+        """The valueCodeableConcept, if there is one and it is not said to be absent."""
+        return None if self.is_absent else self.data.get("valueCodeableConcept")
+
+    def value_evidence(self) -> Evidence:
+        """Say what stands in `value[x]`, as written; in `code` where there is no value."""
+        element = next((name for name in sorted(self.data) if name.startswith("value")), "code")
+        value = self.data.get(element)
+        return self.evidence(element, _value_text(value) if element != "code" else None)
+
 
 def codings(concept: object) -> Iterator[Json]:
     """The codings of a CodeableConcept."""
     if isinstance(concept, Mapping):
         yield from (coding for coding in concept.get("coding") or () if isinstance(coding, Mapping))
+
+
+def _value_text(value: object) -> str | None:
+    """A value for a sentence: the code, words or flag of it; a quantity is written out by whoever measures it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        coded = next((text for coding in codings(value) if (text := written(coding))), None)
+        return coded or (str(value["text"]) if value.get("text") else None)
+    return None if value is None else str(value)
 
 
 def written(coding: Json) -> str | None:
@@ -119,10 +145,11 @@ def standing(kind: str, data: Json) -> tuple[Use, str, bool, bool]:
 
 def _condition_standing(data: Json) -> tuple[Use, str, bool, bool]:
     verification = _status_code(data.get("verificationStatus"))
-    clinical = _status_code(data.get("clinicalStatus"))
     use = _use("verificationStatus", verification)
     why = "" if use is Use.USE else f"verification status is {_known('verificationStatus', verification)}"
-    return use, why, clinical in _table()["clinicalStatus"]["current"], verification == "refuted"
+    clinical = {str(coding.get("code") or "").lower() for coding in codings(data.get("clinicalStatus"))}
+    is_current = clinical.isdisjoint(_table()["clinicalStatus"]["history"])
+    return use, why, is_current, verification == "refuted"
 
 
 def _use(kind: str, status: str) -> Use:
@@ -151,4 +178,12 @@ def _known(kind: str, status: str) -> str:
 
 
 def _status_code(concept: object) -> str:
-    return next((str(coding.get("code") or "").lower() for coding in codings(concept)), "")
+    """The verification status: the first code that FHIR defines, else what is written, which no table lists."""
+    words = (
+        concept.get("text") if isinstance(concept, Mapping) else None
+    )  # "Refuted" in words is not "missing"
+    codes = [str(coding["code"]).strip().lower() for coding in codings(concept) if coding.get("code")]
+    known = frozenset().union(*_table()["verificationStatus"].values())
+    return next(
+        (code for code in codes if code in known), next(iter(codes), str(words or "").strip().lower())
+    )

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
+_ANY = "*"
+
 
 @cache
 def _relations() -> Mapping[str, Mapping[str, frozenset[str]]]:
@@ -24,15 +26,36 @@ def most_specific(sites: Iterable[str]) -> tuple[str, ...]:
 
 
 def removes(resection: str) -> frozenset[str]:
-    """The sites that a resection (id of its value set) can have removed."""
+    """The sites that a resection (id of its value set) removes."""
     return _relations()["removes"].get(resection, frozenset())
+
+
+def is_en_bloc(resection: str) -> bool:
+    """Whether a resection (id of its value set) removes several organs as one, whichever body site is named."""
+    return resection in _relations()["en-bloc"]["operations"]
 
 
 def is_regional(station: str, sites: Iterable[str]) -> bool:
     """Whether a node station (id of its value set) is regional for every one of the primary sites."""
     regional = _relations()["regional"].get(station, frozenset())
     given = set(sites)
-    return "*" in regional or (bool(given) and given <= regional)
+    return _ANY in regional or (bool(given) and given <= regional)
+
+
+def is_distant(station: str, sites: Iterable[str]) -> bool:
+    """Whether a node station is surely distant for one of the primary sites."""
+    return not _relations()["distant"].get(station, frozenset()).isdisjoint(sites)
+
+
+def is_for_review(station: str, sites: Iterable[str]) -> bool:
+    """Whether a board has to judge a node station for one of the primary sites."""
+    return not _relations()["review"].get(station, frozenset()).isdisjoint(sites)
+
+
+def has_digestive_net_chapter(sites: Iterable[str]) -> bool:
+    """Whether there are primary sites, and TNM stages all of them as neuroendocrine tumours of the digestive tract."""
+    given = set(sites)
+    return bool(given) and given <= _relations()["chapters"]["digestive-net"]
 
 
 def overlap(sites: Iterable[str], others: Iterable[str]) -> frozenset[str]:

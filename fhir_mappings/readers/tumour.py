@@ -1,4 +1,4 @@
-"""Facts of the tumour: diagnosis, differentiation, primary site, and the Ki-67 index, mitoses and grade of its tissue."""
+"""Facts of the tumour: diagnosis, differentiation and histologic grade."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,87 +6,122 @@ from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import (
     Differentiation,
     Discarded,
+    Evidence,
     Fact,
     Gap,
     GapKind,
     Grade,
     HistologicGrade,
+    Note,
     Presence,
 )
 from fhir_mappings.inputs import METASTATIC_NET
-from fhir_mappings.readers.histology import Histology, Tumour, histologies, links
-from fhir_mappings.resource import Resource, Use, codings, written
+from fhir_mappings.readers.histology import (
+    REFUSALS,
+    Histology,
+    Tumour,
+    histologies,
+    links,
+    set_aside,
+)
+from fhir_mappings.resource import Resource, Use
+from fhir_mappings.when import PartialDate
 
 _CLASSES: tuple[tuple[str, Differentiation], ...] = (  # the worst first
     ("histology-nec", Differentiation.NEC),
     ("histology-minen", Differentiation.MINEN),
     ("histology-net-g3", Differentiation.NET_G3),
+    ("histology-nec-or-net", Differentiation.NEC_OR_NET),
     ("histology-net-g2", Differentiation.NET_G2),
     ("histology-net-g1", Differentiation.NET_G1),
-    ("histology-nec-or-net", Differentiation.NEC_OR_NET),
     ("histology-net", Differentiation.NET),
     ("liver-metastasis-net", Differentiation.NET),
     ("histology-metastatic-net", Differentiation.NET),
     ("histology-nen-unspecified", Differentiation.UNSPECIFIED),
 )
+_ORDER = tuple(dict.fromkeys(value for _, value in _CLASSES))
 _POORLY = {Differentiation.NEC, Differentiation.MINEN}
-_GRADED = (Differentiation.NET_G3, Differentiation.NET_G2, Differentiation.NET_G1)
-_WELL = {*_GRADED, Differentiation.NET}
+_GRADES_OF_NET = {
+    Differentiation.NET_G3: Grade.G3,
+    Differentiation.NET_G2: Grade.G2,
+    Differentiation.NET_G1: Grade.G1,
+}
+_WELL = {*_GRADES_OF_NET, Differentiation.NET}
+_VAGUE = {Differentiation.NET, Differentiation.UNSPECIFIED}
 
 
 @once
 def neuroendocrine_tumour(chart: Chart) -> Fact[Presence]:
-    """Whether a neuroendocrine neoplasm is on record, well or poorly differentiated."""
+    """Whether a neuroendocrine neoplasm is on record, well or poorly differentiated.
+
+    Only a refuted diagnosis, with nothing else on record that names one, says that there is none (terminology.md 2 k).
+    """
     statements = histologies(chart)
     usable = [item for item in statements if item.is_usable]
+    rest = [item for item in statements if not item.is_usable]
+    discarded = set_aside(rest) + chart.dropped("neuroendocrine_tumour")
     if usable:
-        return Fact(Presence.PRESENT, _evidence(usable))
-    if chart.blind("neuroendocrine_tumour") is not None:
-        return Fact(gap=chart.missing("neuroendocrine_tumour"))
-    candidates = [item for item in statements if not item.resource.is_negated]
-    if candidates:
-        reason = f"Neuroendocrine tumour: recorded, but {candidates[0].resource.why}."
-        return Fact(gap=Gap(GapKind.INDETERMINATE, reason), discarded=_discarded(candidates))
-    if statements:
-        return Fact(Presence.ABSENT, _evidence(statements))
-    history = chart.find({"history-of-net"}, "Condition").usable
-    if history:
-        reason = "Neuroendocrine tumour: only a history of one is on record."
-        return Fact(
-            gap=Gap(GapKind.INDETERMINATE, reason),
-            discarded=tuple(Discarded(item.evidence("code"), "history only") for item in history),
-        )
-    return Fact(gap=chart.missing("neuroendocrine_tumour"))
+        return Fact(Presence.PRESENT, _evidence(usable), discarded=discarded, notes=_history_note(usable))
+    history = chart.find({"history-of-net"}, "Condition")
+    only_refuted = rest and all(item.resource.is_negated for item in rest)
+    has_history = history.usable or history.candidates
+    if only_refuted and not has_history and chart.blind("neuroendocrine_tumour") is None:
+        return Fact(Presence.ABSENT, _evidence(rest), discarded=chart.dropped("neuroendocrine_tumour"))
+    discarded += tuple(
+        Discarded(item.evidence("code"), "history only") for item in (*history.usable, *history.candidates)
+    )
+    return Fact(gap=_no_diagnosis(chart, rest, is_history=bool(has_history)), discarded=discarded)
+
+
+def _no_diagnosis(chart: Chart, rest: Sequence[Histology], *, is_history: bool) -> Gap:
+    candidate = next((item.resource for item in rest if not item.resource.is_negated), None)
+    if (blind := chart.blind("neuroendocrine_tumour")) is not None:
+        return blind
+    if candidate is not None:
+        return Gap(GapKind.INDETERMINATE, f"Neuroendocrine tumour: recorded, but {candidate.why}.")
+    if is_history:
+        return Gap(GapKind.INDETERMINATE, "Neuroendocrine tumour: only a history of one is on record.")
+    return chart.missing("neuroendocrine_tumour")
+
+
+def _history_note(usable: Sequence[Histology]) -> tuple[Note, ...]:
+    if any(item.resource.is_current for item in usable):
+        return ()
+    text = "The neuroendocrine tumour is recorded as resolved, in remission or inactive."
+    return (Note("recorded-as-history", text),)
 
 
 @once
 def differentiation(chart: Chart) -> Fact[Differentiation]:
     """What the histology says of the tumour. Pathology outranks a coded diagnosis, unless that one is the worse."""
-    statements = [item for item in histologies(chart) if not item.resource.is_negated]
+    statements = histologies(chart)
     usable = [item for item in statements if item.is_usable]
+    rest = set_aside(item for item in statements if not item.is_usable) + chart.dropped("differentiation")
     if not usable:
-        return Fact(
-            gap=neuroendocrine_tumour(chart).gap or chart.missing("differentiation"),
-            discarded=_discarded(statements),
-        )
+        gap = neuroendocrine_tumour(chart).gap or chart.missing("differentiation")
+        return Fact(gap=gap, discarded=rest)
     if (blind := chart.blind("differentiation")) is not None:
-        return Fact(gap=blind, discarded=_discarded(usable, "another histology could not be read"))
-    value, used, discarded = _governing(usable)
-    candidates = [item for item in statements if not item.is_usable]
-    worse = [
+        return Fact(gap=blind, discarded=set_aside(usable, "another histology could not be read") + rest)
+    value = _governing(usable)
+    worse = _worse([item for item in statements if item.resource.use is Use.CANDIDATE], value)
+    if value is None or worse:
+        gap = Gap(GapKind.CONFLICTING, _conflict_reason(usable, worse))
+        return Fact(gap=gap, discarded=set_aside(usable, "sources disagree") + rest)
+    used = [item for item in usable if _class(item) is value]
+    others = [item for item in usable if _class(item) is not value]
+    return Fact(value, _evidence(used), discarded=set_aside(others, f"{value} governs") + rest)
+
+
+def _worse(candidates: Sequence[Histology], value: Differentiation | None) -> list[Histology]:
+    """The unconfirmed statements that would change the answer for the worse."""
+    return [
         item
         for item in candidates
         if value is not None
+        and not item.resource.is_negated
+        and _class(item) not in _VAGUE
         and _rank(_class(item)) < _rank(value)
-        and _class(item) not in (value, Differentiation.NET)
     ]
-    if value is None or worse:
-        reason = _conflict_reason(used, worse)
-        return Fact(
-            gap=Gap(GapKind.CONFLICTING, reason),
-            discarded=_discarded((*used, *worse), "sources disagree") + discarded,
-        )
-    return Fact(value, _evidence(used), discarded=discarded + _discarded(candidates))
 
 
 def _conflict_reason(used: Sequence[Histology], worse: Sequence[Histology]) -> str:
@@ -96,24 +131,22 @@ def _conflict_reason(used: Sequence[Histology], worse: Sequence[Histology]) -> s
     return f"Differentiation: sources disagree ({'; '.join(said)})."
 
 
-def _governing(
-    usable: Sequence[Histology],
-) -> tuple[Differentiation | None, Sequence[Histology], tuple[Discarded, ...]]:
-    """The class that governs, the statements it rests on and those set aside; None when sources contradict each other."""
-    top = max(item.source for item in usable)
+def _governing(usable: Sequence[Histology]) -> Differentiation | None:
+    """The class that governs; None where one source says poorly and another well differentiated.
+
+    Among grades of a NET the highest governs (clinical.md 7.4). "Neuroendocrine carcinoma" without its differentiation
+    is not outranked by a grade that stands further from the microscope (terminology.md 2 a).
+    """
     said = {_class(item) for item in usable}
-    governing = {_class(item) for item in usable if item.source is top}
-    if said & _POORLY and (said & _WELL and not _only_generic(usable)):
-        return None, usable, ()
-    value = min(said if said & _POORLY else governing, key=_rank)
-    more_specific = min(said - _POORLY, key=_rank, default=value)
-    if (
-        value in (Differentiation.NET, Differentiation.UNSPECIFIED, Differentiation.NEC_OR_NET)
-        and more_specific in _WELL
-    ):
-        value = more_specific
-    used = [item for item in usable if _class(item) is value]
-    return value, used, _discarded([item for item in usable if _class(item) is not value], f"{value} governs")
+    if said & _POORLY:
+        is_contradicted = said & _WELL and not _only_generic(usable)
+        return None if is_contradicted else min(said & _POORLY, key=_rank)
+    top = max(item.source for item in usable)
+    closest = min((_class(item) for item in usable if item.source is top), key=_rank)
+    if closest is Differentiation.NEC_OR_NET:
+        return Differentiation.NET_G3 if Differentiation.NET_G3 in said else closest
+    graded = min(said & set(_GRADES_OF_NET), key=_rank, default=None)
+    return graded or min(said & _WELL, key=_rank, default=closest)
 
 
 def _only_generic(usable: Sequence[Histology]) -> bool:
@@ -126,81 +159,109 @@ def _class(item: Histology) -> Differentiation:
 
 
 def _rank(value: Differentiation) -> int:
-    order = [item for _, item in _CLASSES]
-    return order.index(value)
+    return _ORDER.index(value)
 
 
-def _evidence(items: Iterable[Histology]) -> tuple:  # type: ignore[type-arg]
+def _evidence(items: Iterable[Histology]) -> tuple[Evidence, ...]:
     return tuple(dict.fromkeys(item.evidence for item in items))
-
-
-def _discarded(items: Iterable[Histology], reason: str = "") -> tuple[Discarded, ...]:
-    return tuple(
-        dict.fromkeys(Discarded(item.evidence, reason or item.resource.why or "refuted") for item in items)
-    )
 
 
 # --- grade ------------------------------------------------------------------------------------------------------------
 
 _GRADES = (("grade-g4", Grade.G4), ("grade-g3", Grade.G3), ("grade-g2", Grade.G2), ("grade-g1", Grade.G1))
+_AT_LEAST = {"grade-high": Grade.G3, "grade-intermediate": Grade.G2, "grade-low": Grade.G1}
+_NO_GRADE = {"grade-gx", "presence-unknown"}
+_Graded = tuple[Grade, Evidence, PartialDate | None]
 
 
 @once
 def histologic_grade(chart: Chart) -> Fact[HistologicGrade]:
-    """The highest histologic grade of the NET; two-tier words (low, high) are no grade of it."""
-    found = chart.find({"grade-code"}, "Observation")
-    graded: list[tuple[Grade, Resource]] = []
-    discarded = list(found.discarded)
-    for item in (*found.usable, *found.candidates):
-        grade, refusal = _grade(chart, item)
-        if grade is not None and item.use is Use.USE:
-            graded.append((grade, item))
-        else:
-            discarded.append(Discarded(_value_evidence(item), refusal or item.why))
-    graded += [
-        (grade, item.resource)
-        for item in histologies(chart)
-        if item.is_usable
-        for grade in _grade_of_histology(item)
-    ]
-    if not graded or chart.blind("histologic_grade") is not None:
-        return Fact(gap=chart.missing("histologic_grade"), discarded=tuple(discarded))
-    highest = max(grade for grade, _ in graded)
-    used = [item for grade, item in graded if grade is highest]
-    lower = tuple(
-        Discarded(_value_evidence(item), f"{highest} governs")
-        for grade, item in graded
-        if grade is not highest
-    )
-    value = HistologicGrade(highest, next((item.date for item in used if item.date), None))
-    return Fact(value, tuple(_value_evidence(item) for item in used), discarded=tuple(discarded) + lower)
+    """The highest histologic grade of the NET.
 
-
-def _grade(chart: Chart, item: Resource) -> tuple[Grade | None, str]:
-    tumour = links(chart).tumour_of(item)
-    if tumour is not Tumour.NET:
-        return (
-            None,
-            f"speaks of {tumour.value}"
-            if tumour is Tumour.OTHER
-            else "cannot be assigned to one of two tumours",
+    Two-tier words (low, high) are no grade of it, but they and every unconfirmed or unread grade take certainty away
+    where they may mean a higher one (terminology.md 2 h).
+    """
+    firm, doubts, refused = _grades(chart)
+    discarded = tuple(Discarded(evidence, reason) for _, evidence, reason in doubts) + refused
+    discarded += chart.dropped("histologic_grade")
+    if (blind := chart.blind("histologic_grade")) is not None or not firm:
+        gap = blind or _no_grade(chart, [reason for _, _, reason in doubts])
+        return Fact(
+            gap=gap, discarded=discarded + tuple(Discarded(item, "not certain") for _, item, _ in firm)
         )
-    meanings = chart.meanings(item.data.get("valueCodeableConcept"))
+    highest = max(grade for grade, _, _ in firm)
+    above = [reason for grade, _, reason in doubts if (grade or Grade.G3) > highest]
+    if above:
+        gap = Gap(GapKind.CONFLICTING, f"Histologic grade: {highest}, but another entry {above[0]}.")
+        return Fact(
+            gap=gap, discarded=discarded + tuple(Discarded(item, "not certain") for _, item, _ in firm)
+        )
+    return _highest(firm, highest, discarded)
+
+
+def _highest(
+    firm: Sequence[_Graded], highest: Grade, discarded: tuple[Discarded, ...]
+) -> Fact[HistologicGrade]:
+    days = [day for grade, _, day in firm if grade is highest and day]
+    lower = tuple(Discarded(item, f"{highest} governs") for grade, item, _ in firm if grade is not highest)
+    return Fact(
+        HistologicGrade(highest, max(days, key=lambda day: day.latest, default=None)),
+        tuple(dict.fromkeys(item for grade, item, _ in firm if grade is highest)),
+        discarded=discarded + lower,
+    )
+
+
+def _no_grade(chart: Chart, doubts: Sequence[str]) -> Gap:
+    if doubts:
+        return Gap(GapKind.INDETERMINATE, f"Histologic grade: the entry on record {doubts[0]}.")
+    return chart.missing("histologic_grade")
+
+
+_Doubt = tuple[Grade | None, Evidence, str]  # None: may mean any grade
+
+
+def _grades(chart: Chart) -> tuple[list[_Graded], list[_Doubt], tuple[Discarded, ...]]:
+    """Firm grades, doubtful ones, and entries that say nothing of the NET."""
+    firm: list[_Graded] = []
+    doubts: list[_Doubt] = []
+    refused: list[Discarded] = []
+    found = chart.find({"grade-code"}, "Observation")
+    for item in (*found.usable, *found.candidates):
+        tumour = links(chart).tumour_of_tissue(item)
+        grade, doubt = _read_grade(chart, item)
+        evidence = item.value_evidence()
+        if tumour is Tumour.OTHER or (grade is None and not doubt):
+            reason = REFUSALS[tumour] if tumour is Tumour.OTHER else "states no grade"
+            refused.append(Discarded(evidence, reason))
+        elif reason := doubt or _unconfirmed(item, tumour):
+            doubts.append((grade, evidence, reason))
+        elif grade is not None:
+            firm.append((grade, evidence, item.date))
+    for histology in histologies(chart):
+        stated = _GRADES_OF_NET.get(_class(histology))
+        if stated is not None and histology.is_usable:
+            firm.append((stated, histology.evidence, histology.resource.date))
+        elif stated is not None and not histology.resource.is_negated:
+            doubts.append((stated, histology.evidence, f"is not confirmed: {histology.resource.why}"))
+    return firm, doubts, tuple(refused)
+
+
+def _unconfirmed(item: Resource, tumour: Tumour) -> str:
+    if tumour is Tumour.UNTOLD:
+        return REFUSALS[tumour]
+    return f"is not confirmed: {item.why}" if item.use is not Use.USE else ""
+
+
+def _read_grade(chart: Chart, item: Resource) -> tuple[Grade | None, str]:
+    """The grade of an observation; or a doubt, with the least grade that the words mean."""
+    meanings = chart.meanings(item.coded_value)
     grade = next((value for name, value in _GRADES if name in meanings), None)
-    return grade, "" if grade else "the value is no grade G1 to G4"
-
-
-def _grade_of_histology(item: Histology) -> tuple[Grade, ...]:
-    grades = {
-        Differentiation.NET_G1: Grade.G1,
-        Differentiation.NET_G2: Grade.G2,
-        Differentiation.NET_G3: Grade.G3,
-    }
-    grade = grades.get(_class(item))
-    return (grade,) if grade else ()
-
-
-def _value_evidence(item: Resource):  # type: ignore[no-untyped-def]
-    element = next((name for name in item.data if name.startswith("value")), "code")
-    value = next((written(coding) for coding in codings(item.data.get(element))), None)
-    return item.evidence(element, value)
+    if grade is not None:
+        return grade, ""
+    least = next((value for name, value in _AT_LEAST.items() if name in meanings), None)
+    if least is not None:
+        return least, "is of a two-tier or three-tier scale, which is not G1 to G3"
+    is_silent = (
+        item.is_absent or meanings & _NO_GRADE or not any(name.startswith("value") for name in item.data)
+    )
+    return None, "" if is_silent else "holds no grade that can be read"

@@ -1,0 +1,299 @@
+"""The command line: assess files, serve the hooks, show the samples, list the policies.
+
+Errors are one line: status 2 for a command that cannot be meant, 1 for data that cannot be assessed.
+"""
+
+import ipaddress
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+import orjson
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from cds_service import samples, terminal
+from cds_service.advisor import Advisor, create_advisor
+from cds_service.app import create_app, settle
+from cds_service.eligibility.assessment import Assessment
+from cds_service.eligibility.policy import policies
+from cds_service.eligibility.rendering import as_json
+from cds_service.errors import CdsError, DataError, HttpError, whereabouts
+from cds_service.hooks.prefetch import gather
+from cds_service.hooks.request import parse
+from cds_service.hooks.services import SERVICES
+from cds_service.settings import Settings, from_environment
+from fhir_mappings.record import PatientRecord, RecordError, read_file
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_DEFAULT_HOST = "127.0.0.1"
+_DEFAULT_PORT = 8000
+_THREADS = 16  # a slow FHIR server must not stop the others (integration.md 4.3)
+_BACKPRESSURE = 256  # waiting calls of one worker; more are refused at once instead of answered too late
+_DATA_ERROR = 1
+_USAGE_ERROR = 2
+
+
+def _installed_version() -> str:
+    try:
+        return version("milan-net-cds")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+class _Day(click.ParamType[date]):
+    """A calendar day, YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007  a calendar day has no time zone
+        except ValueError:
+            return self.fail("a day is written as YYYY-MM-DD, such as 2026-11-23", param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_installed_version(), prog_name="milan-net")
+def cli() -> None:
+    """Milan-NET: assess FHIR records of patients with liver metastases of a neuroendocrine tumour."""
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--on", type=_Day(), default=None, help="Day of evaluation; today if not given.")
+@click.option(
+    "--policy", "policy_id", default=None, help="Id of the policy; `milan-net policies` lists them."
+)
+@click.option(
+    "--site-profile", type=click.Path(path_type=Path), help="A hospital's own codes, units and categories."
+)
+@click.option("--json", "as_lines", is_flag=True, help="One JSON object for each patient and line.")
+def assess(
+    files: tuple[str, ...],
+    on: date | None,
+    policy_id: str | None,
+    site_profile: Path | None,
+    *,
+    as_lines: bool,
+) -> None:
+    """Assess the patients of FHIR Bundles, NDJSON files or CDS Hooks requests."""
+    advisor = create_advisor(_settings(policy_id, site_profile))
+    day = on or _today()
+    failed = False
+    for name in files:
+        try:
+            for record in _records(Path(name)):
+                _, assessment = advisor.advise(record, day)
+                _show(name, assessment, as_lines=as_lines)
+        except DataError as error:
+            failed = True
+            _complain(str(error))
+    if failed:
+        raise click.exceptions.Exit(_DATA_ERROR)
+
+
+def _show(name: str, assessment: Assessment, *, as_lines: bool) -> None:
+    if as_lines:
+        click.echo(orjson.dumps({"file": name, "patient": assessment.patient, **as_json(assessment)}))
+    else:
+        terminal.show_assessment(name, assessment)
+
+
+@cli.command()
+@click.option("--host", default=_DEFAULT_HOST, show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=_DEFAULT_PORT, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve the CDS Hooks endpoints; settings come from MILAN_NET_* environment variables."""
+    settings = from_environment()
+    create_advisor(settings)
+    if not _is_loopback(host):
+        _complain("there is no authentication yet: let only a trusted network reach this address")
+    terminal.show_address(host, port)
+    _run(settings, None, host, port, workers)
+
+
+@cli.command()
+@click.option("--host", default=_DEFAULT_HOST, show_default=True, help="Loopback address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=_DEFAULT_PORT, show_default=True)
+@click.option("--on", type=_Day(), default=samples.WRITTEN_FOR, show_default=True, help="Day of evaluation.")
+def demo(host: str, port: int, on: date) -> None:
+    """Assess the sample patients, then serve them a CDS Hooks service on loopback."""
+    if not _is_loopback(host):
+        raise click.BadParameter("the demonstration listens on a loopback address only", param_hint="--host")
+    folder = samples.find()
+    settings = Settings()
+    advisor = create_advisor(settings)
+    questions = samples.questions(folder)
+    rows = (
+        (path.name, questions.get(path.name, ""), _verdicts(advisor, path, on))
+        for path in samples.bundles(folder)
+    )
+    terminal.show_samples(rows, on)
+    terminal.show_address(host, port)
+    terminal.show_call(host, port, _request_with_card(advisor, folder, on))
+    _run(settings, on, host, port, 1)
+
+
+@cli.command("policies")
+def list_policies() -> None:
+    """Print the criteria of every policy, with citations and how far they were verified."""
+    for item in policies():
+        terminal.show_policy(item)
+
+
+# --- files ----------------------------------------------------------------------------------------------
+
+
+class _Kind(msgspec.Struct):
+    hook: msgspec.Raw = msgspec.Raw()
+    resourceType: msgspec.Raw = msgspec.Raw()  # noqa: N815  FHIR's name
+
+
+def _records(path: Path) -> Iterator[PatientRecord]:
+    """The patients of one file. Raises DataError that names the file."""
+    data = _read(path)
+    try:
+        yield from [_hook_record(data)] if _is_hook_request(data) else read_file(data)
+    except RecordError as error:
+        raise DataError(f"{path}: {error}") from error
+    except HttpError as error:
+        raise DataError(
+            f"{path}: {error.problem.rstrip('.')} ({', '.join(error.paths) or 'hook request'})"
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+    if not data.strip():
+        raise DataError(f"{path}: the file is empty")
+    return data
+
+
+def _is_hook_request(data: bytes) -> bool:
+    try:
+        kind = msgspec.json.decode(data, type=_Kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return bool(kind.hook) and not kind.resourceType
+
+
+def _hook_record(data: bytes) -> PatientRecord:
+    return gather(parse(data, SERVICES[0]), data)
+
+
+def _verdicts(advisor: Advisor, path: Path, on: date) -> list[Assessment]:
+    return [advisor.advise(record, on)[1] for record in _records(path)]
+
+
+def _request_with_card(advisor: Advisor, folder: Path, on: date) -> Path | None:
+    """The first sample request that is answered with a card, the referral before others."""
+    found = [
+        (not any(order == "transplant-referral" for order in assessment.orders), path)
+        for path in sorted(folder.glob("requests/*.json"))
+        for assessment in _verdicts(advisor, path, on)
+        if assessment.verdict != "not-applicable"
+    ]
+    return min(found, default=(True, None))[1]
+
+
+# --- serving --------------------------------------------------------------------------------------------
+
+
+def _run(settings: Settings, on: date | None, host: str, port: int, workers: int) -> None:
+    """Serve until the process is told to end. Each worker builds its own application."""
+    server = Granian(
+        "milan-net",
+        host,
+        port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=_THREADS,
+        backpressure=_BACKPRESSURE,
+        websockets=False,
+        log_level=LogLevels.error,  # its start-up lines would drown ours
+    )
+    server.serve(target_loader=partial(_load, settings, on), wrap_loader=False)
+
+
+def _load(settings: Settings, on: date | None) -> "WSGIApplication":
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    app = create_app(settings) if on is None else create_app(settings, today=lambda: on)
+    settle()
+    return app
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# --- in common ------------------------------------------------------------------------------------------
+
+
+def _settings(policy_id: str | None, site_profile: Path | None) -> Settings:
+    """Settings of the environment, where the command line does not say otherwise."""
+    base = from_environment()
+    return Settings(policy=policy_id or base.policy, site_profile=site_profile or base.site_profile)
+
+
+def _today() -> date:
+    return date.today()  # noqa: DTZ011  the day on the calendar of whoever runs the command
+
+
+def _complain(text: str) -> None:
+    click.echo(f"milan-net: {terminal.safe(text)}", err=True)
+
+
+def run(arguments: Iterable[str]) -> int:
+    """Run a command and return its exit status; errors are one line on standard error, never a traceback."""
+    try:
+        status = cli.main(list(arguments), prog_name="milan-net", standalone_mode=False)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001  a traceback may hold patient data
+        _complain(_sentence(error))
+        return _status(error)
+    return status if isinstance(status, int) else 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, click.ClickException):
+        return " ".join(error.format_message().split())
+    if isinstance(error, CdsError):
+        return str(error)
+    return f"something is wrong in the program ({type(error).__name__} at {', '.join(whereabouts(error))})"
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, click.ClickException):
+        return error.exit_code
+    return _USAGE_ERROR if isinstance(error, CdsError) and not isinstance(error, DataError) else _DATA_ERROR
+
+
+def main() -> None:
+    """Run the command that the arguments of the process name."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

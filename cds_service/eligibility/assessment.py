@@ -1,0 +1,88 @@
+"""One assessment: the answers of all criteria on one day under one policy, what follows from them, and why."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
+from fhir_mappings.facts import Discarded, Evidence, Gap, Issue, Mending, OrderKind
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionResult:
+    """What one criterion answers for this patient.
+
+    `reason` is a sentence for a clinician. `value` and `limit` are short texts for a table ("12 %", "< 10 %").
+    `nature` says how a criterion that is not met can change. `resolves_on` is the day on which a time-resolving one
+    can be met; `stale_on` the day its imaging went or goes stale. `remedy` says what would answer an unknown or turn
+    a not-met one, and `orders` which draft orders would do so.
+    """
+
+    id: str
+    label: str
+    answer: Answer
+    nature: Nature
+    reason: str
+    limit: str
+    value: str | None = None
+    dated: str | None = None
+    flags: tuple[Flag, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    discarded: tuple[Discarded, ...] = ()
+    gap: Gap | None = None
+    resolves_on: date | None = None
+    stale_on: date | None = None
+    remedy: str | None = None
+    orders: tuple[OrderKind, ...] = ()
+    citation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consideration:
+    """Something beside the criteria that forbids a plain referral advice: it calls for an individual discussion."""
+
+    id: str  # "other-malignancy", "carcinoid-heart-disease"
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+    orders: tuple[OrderKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A criterion that another policy answers otherwise for this patient."""
+
+    policy: str
+    policy_title: str
+    criterion: str
+    label: str
+    answer: Answer
+    limit: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The whole answer for one patient: card, page, audit line and table row are renderings of this one object.
+
+    `headline` is the reason of the verdict in one short clause ("Ki-67 12 % (limit < 10 %)"). `criteria` holds the
+    eight criteria and the gate `unresectable`, in the policy's order. `warnings` are sentences about time windows.
+    """
+
+    patient: str
+    policy: str
+    policy_version: str
+    policy_title: str
+    policy_citation: str
+    evaluated_on: date
+    verdict: Verdict
+    headline: str
+    criteria: tuple[CriterionResult, ...] = ()
+    considerations: tuple[Consideration, ...] = ()
+    resolves_on: date | None = None
+    ages_out_on: date | None = None
+    warnings: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    other_verdicts: tuple[tuple[str, str], ...] = ()  # (policy id, verdict) of the other policies
+    orders: tuple[OrderKind, ...] = ()  # draft orders worth suggesting, those already placed left out
+    issues: tuple[Issue, ...] = ()
+    mendings: tuple[Mending, ...] = ()
+    gate: str | None = None  # what made it not-applicable: "deceased", "under-age", "no-net", "listed", ...

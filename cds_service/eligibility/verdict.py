@@ -1,0 +1,45 @@
+"""The vocabulary of answers: what one criterion answers, and what an assessment concludes."""
+
+from enum import StrEnum
+
+
+class Answer(StrEnum):
+    """What one criterion answers. UNKNOWN is a value of its own: a gap in the record is never a "no"."""
+
+    MET = "met"
+    NOT_MET = "not-met"
+    UNKNOWN = "unknown"
+
+
+class Nature(StrEnum):
+    """How a criterion that is not met can change (clinical.md 7.2, "changes with time", "class")."""
+
+    PERMANENT = "permanent"
+    ACTIONABLE = "actionable"
+    TIME_RESOLVING = "time-resolving"
+    RELATIVE = "relative"
+
+
+class Verdict(StrEnum):
+    """What an assessment concludes; the first that holds, in this order (clinical.md 7.3)."""
+
+    NOT_APPLICABLE = "not-applicable"
+    OUTSIDE = "outside"
+    NOT_YET = "not-yet"
+    BORDERLINE = "borderline"
+    RESECTION_FIRST = "resection-first"
+    INCOMPLETE = "incomplete"
+    MEETS = "meets"
+
+
+class Flag(StrEnum):
+    """What a clinician should know about an answer at a glance."""
+
+    BORDERLINE = "borderline"
+    STALE = "stale"
+    CONFLICTING = "conflicting"
+    RELATIVE = "relative"
+    UNREADABLE = "unreadable"
+    NOT_SENT = "not-sent"
+    LOW_CONFIDENCE = "low-confidence"
+    DERIVED = "derived"

@@ -1,0 +1,108 @@
+"""Every error that is told to somebody, as one tree.
+
+CdsError
+├── HttpError                              told as an OperationOutcome that never repeats what was sent
+│   ├── RequestError                       a mistake of the caller
+│   │   ├── BadRequestError            400  the body breaks JSON, CDS Hooks or FHIR; `paths` say where
+│   │   ├── NotFoundError              404  no such service or address
+│   │   ├── MethodNotAllowedError      405
+│   │   ├── PreconditionFailedError    412  what the service requires was not sent and cannot be had
+│   │   ├── PayloadTooLargeError       413
+│   │   └── UnsupportedMediaTypeError  415
+│   └── InternalError                  500  a bug of ours: no detail leaves the process
+├── SettingsError                           a setting that cannot be used: said in a sentence, nothing starts
+└── DataError                               a file that cannot be assessed: one line on the command line
+"""
+
+import traceback
+from typing import ClassVar
+
+
+class CdsError(Exception):
+    """Anything that goes wrong and is told to somebody in a sentence."""
+
+
+class HttpError(CdsError):
+    """An error with an HTTP status and a FHIR issue code (http://hl7.org/fhir/issue-type)."""
+
+    status: ClassVar[int]
+    issue: ClassVar[str]
+
+    def __init__(self, problem: str, *paths: str) -> None:
+        """`problem` is a sentence without any value of the request, `paths` name its elements ("hook")."""
+        super().__init__(problem)
+        self.problem = problem
+        self.paths = tuple(path for path in paths if path)
+
+    def as_outcome(self) -> dict[str, object]:
+        """The FHIR OperationOutcome that tells it (CDS Hooks 3.0 and Da Vinci CRD ask for one on errors)."""
+        issue: dict[str, object] = {"severity": "error", "code": self.issue, "diagnostics": self.problem}
+        if self.paths:
+            issue["expression"] = list(self.paths)
+        return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+class RequestError(HttpError):
+    """A mistake of the caller."""
+
+
+class BadRequestError(RequestError):
+    """The body breaks JSON, CDS Hooks or FHIR."""
+
+    status = 400
+    issue = "invalid"
+
+
+class NotFoundError(RequestError):
+    """No such service or address."""
+
+    status = 404
+    issue = "not-found"
+
+
+class MethodNotAllowedError(RequestError):
+    """The address exists, the method does not."""
+
+    status = 405
+    issue = "not-supported"
+
+
+class PreconditionFailedError(RequestError):
+    """What the service requires was not sent and cannot be had."""
+
+    status = 412
+    issue = "required"
+
+
+class PayloadTooLargeError(RequestError):
+    """The body is larger than the service reads."""
+
+    status = 413
+    issue = "too-long"
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is not JSON by its own declaration, or is compressed."""
+
+    status = 415
+    issue = "not-supported"
+
+
+class InternalError(HttpError):
+    """A bug of ours."""
+
+    status = 500
+    issue = "exception"
+
+
+class SettingsError(CdsError, ValueError):
+    """A setting that cannot be used."""
+
+
+class DataError(CdsError):
+    """A file that cannot be assessed."""
+
+
+def whereabouts(error: BaseException) -> list[str]:
+    """Where a bug happened, by function and line; never what the error says, which may hold patient data."""
+    return [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]

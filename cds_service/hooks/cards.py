@@ -1,0 +1,113 @@
+"""Assessment to card: one function for each verdict that has a card; its text is the template of that name."""
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID, uuid5
+
+import orjson
+
+from cds_service.eligibility.assessment import Assessment
+from cds_service.eligibility.policy import Policy
+from cds_service.eligibility.rendering import as_json
+from cds_service.eligibility.verdict import Verdict
+from cds_service.hooks.detail import detail, policy_name
+from cds_service.hooks.suggestions import suggestions
+from cds_service.hooks.text import plain
+from fhir_mappings.facts import Facts
+
+SUMMARY_LIMIT: Final = 139  # "fewer than 140 characters" (CDS Hooks 2.0.1, Card Attributes)
+TOPICS: Final = "urn:milan-net:codesystem:card-topics"
+OVERRIDES: Final = "urn:milan-net:codesystem:override-reasons"
+EXTENSION: Final = "org.milan-net.assessment"
+GUIDELINE_URL: Final = "https://doi.org/10.1111/ajt.13831"  # Mazzaferro 2016
+_NAMESPACE = UUID("6f0c7a1e-5f43-5d8c-9b0e-7d6f0d3c2a11")
+
+# clinical.md 9 (j): the reasons for which clinicians set such advice aside.
+OVERRIDE_REASONS: Final = [
+    {"code": code, "system": OVERRIDES, "display": display}
+    for code, display in (
+        ("discussed", "Already discussed at a multidisciplinary board"),
+        ("declined", "The patient declines"),
+        ("resectable", "The liver metastases can be resected"),
+        ("comorbidity", "Comorbidity"),
+        ("data-wrong", "The recorded data are wrong or out of date"),
+        ("other", "Other reason"),
+    )
+]
+
+
+def meets(_: Assessment, name: str) -> str:
+    """Everything that is recorded meets the criteria."""
+    return f"Meets recorded {name} criteria: consider referral for liver-transplant evaluation"
+
+
+def outside(assessment: Assessment, name: str) -> str:
+    """A criterion is not met, and time or treatment will not change that."""
+    return f"Outside {name} criteria: {assessment.headline}"
+
+
+def not_yet(assessment: Assessment, _: str) -> str:
+    """What is not met can change with time or treatment."""
+    return f"Not yet: {assessment.headline}"
+
+
+def borderline(assessment: Assessment, name: str) -> str:
+    """A value stands on the limit, or something beside the criteria needs a discussion."""
+    return f"Borderline for {name} criteria: {assessment.headline}: individual discussion"
+
+
+def resection_first(assessment: Assessment, _: str) -> str:
+    """The liver metastases can be resected."""
+    return f"Resection first: {assessment.headline}"
+
+
+def incomplete(assessment: Assessment, _: str) -> str:
+    """Nothing speaks against it, but not everything is known."""
+    return f"Possible candidate: {assessment.headline}"
+
+
+CARDS: Final[dict[Verdict, Callable[[Assessment, str], str]]] = {
+    Verdict.MEETS: meets,
+    Verdict.OUTSIDE: outside,
+    Verdict.NOT_YET: not_yet,
+    Verdict.BORDERLINE: borderline,
+    Verdict.RESECTION_FIRST: resection_first,
+    Verdict.INCOMPLETE: incomplete,
+}
+
+
+def cards(assessment: Assessment, facts: Facts, rules: Policy, hook_instance: str) -> list[dict[str, object]]:
+    """The card for an assessment, or none: where the criteria do not concern the patient, that is an answer.
+
+    The same call with the same record gives the same card, uuids included: a retry adds nothing.
+    """
+    summarise = CARDS.get(assessment.verdict)
+    if summarise is None:
+        return []
+    shown = orjson.dumps(as_json(assessment))
+    uuid = uuid5(_NAMESPACE, f"{hook_instance.lower()} {assessment.patient} {shown.decode()}")
+    card: dict[str, object] = {
+        "uuid": str(uuid),
+        "summary": plain(summarise(assessment, policy_name(assessment)), SUMMARY_LIMIT),
+        "detail": detail(assessment, rules),
+        "indicator": "info",
+        "source": _source(assessment),
+        "overrideReasons": OVERRIDE_REASONS,
+        "extension": {EXTENSION: orjson.Fragment(shown)},
+    }
+    offered = suggestions(assessment, facts, uuid)
+    return [card | {"suggestions": offered, "selectionBehavior": "any"} if offered else card]
+
+
+def _source(assessment: Assessment) -> dict[str, object]:
+    verdict = assessment.verdict
+    return {
+        "label": plain(assessment.policy_title, SUMMARY_LIMIT),
+        "url": GUIDELINE_URL,
+        # Epic remembers a clinician's override under this code: it names a kind of advice, never a patient.
+        "topic": {
+            "system": TOPICS,
+            "code": "milanNet" + verdict.value.title().replace("-", ""),
+            "display": f"Milan-NET criteria: {verdict.value.replace('-', ' ')}",
+        },
+    }

@@ -1,0 +1,109 @@
+"""Body to HookRequest: decoded once, straight into types; what is wrong is named by its path, never repeated.
+
+Members that are not declared here are skipped by the decoder, as CDS Hooks asks. Of two members with the same
+name the last counts.
+"""
+
+import re
+from functools import cache
+
+import msgspec
+
+from cds_service.errors import BadRequestError
+from cds_service.hooks.services import Service
+from fhir_mappings.record import PrefetchValue
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
+_MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
+_PLACE = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`$")
+
+
+class Context(msgspec.Struct, frozen=True, rename="camel"):
+    """The context of patient-view."""
+
+    user_id: str
+    patient_id: str
+    encounter_id: str | None = None
+
+
+class FhirAuthorization(msgspec.Struct, frozen=True):
+    """The access token for the caller's FHIR server.
+
+    `scope` and `subject` are mandatory in CDS Hooks, but nothing here reads them and Epic's `scope` holds no
+    SMART scopes, so a request is not refused for them.
+    """
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str | None = None
+    subject: str | None = None
+    patient: str | None = None
+
+
+class HookRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """One call of a service."""
+
+    hook: str
+    hook_instance: str
+    context: Context
+    fhir_server: str | None = None
+    fhir_authorization: FhirAuthorization | None = None
+    prefetch: dict[str, PrefetchValue] | None = None
+
+
+def parse(body: bytes, service: Service) -> HookRequest:
+    """Read the body of a call of `service`. Raises BadRequestError with the path of the mistake."""
+    request = _decode(body)
+    if request.hook != service.hook:
+        raise BadRequestError(f"This service answers the hook {service.hook}.", "hook")
+    if not _UUID.fullmatch(request.hook_instance):
+        raise BadRequestError("hookInstance must be a UUID.", "hookInstance")
+    if not _FHIR_ID.fullmatch(request.context.patient_id):
+        raise BadRequestError(
+            "patientId must be a bare FHIR id, without a resource type.", "context.patientId"
+        )
+    _check_access(request)
+    return request
+
+
+def _check_access(request: HookRequest) -> None:
+    if request.fhir_server is not None and not _URL.fullmatch(request.fhir_server):
+        raise BadRequestError("fhirServer must be an absolute http or https URL.", "fhirServer")
+    if request.fhir_authorization is None:
+        return
+    if request.fhir_server is None:
+        raise BadRequestError("fhirAuthorization needs fhirServer beside it.", "fhirServer")
+    if request.fhir_authorization.token_type != "Bearer":  # noqa: S105  the type of a token, not a token
+        raise BadRequestError("token_type must be Bearer.", "fhirAuthorization.token_type")
+    if request.fhir_authorization.expires_in < 0:
+        raise BadRequestError("expires_in must be a number of seconds.", "fhirAuthorization.expires_in")
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[HookRequest]:
+    return msgspec.json.Decoder(HookRequest)
+
+
+def _decode(body: bytes) -> HookRequest:
+    try:
+        return _decoder().decode(body)
+    except msgspec.ValidationError as error:
+        raise _misshapen(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadRequestError("The body is not valid JSON in UTF-8.") from None
+    except RecursionError:
+        raise BadRequestError("The body is nested too deeply.") from None
+
+
+def _misshapen(message: str) -> BadRequestError:
+    """Turn msgspec's message, which names types and places but no values, into ours."""
+    place = _PLACE.search(message)
+    path = place["path"].lstrip(".") if place else ""
+    missing = _MISSING_FIELD.search(message)
+    if missing:
+        return BadRequestError(f"{missing[1]} is missing.", f"{path}.{missing[1]}".lstrip("."))
+    expected = _PLACE.sub("", message).replace("`", "")
+    return BadRequestError(f"{expected}.", path)

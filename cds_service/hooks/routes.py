@@ -1,0 +1,170 @@
+"""The addresses of CDS Hooks: the journey of a request, and what every response has in common."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+import orjson
+from flask import Blueprint, Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from cds_service.advisor import Advisor
+from cds_service.errors import (
+    BadRequestError,
+    HttpError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+    whereabouts,
+)
+from cds_service.hooks import services
+from cds_service.hooks.cards import cards
+from cds_service.hooks.prefetch import ensure_sufficient, gather, may_concern
+from cds_service.hooks.request import parse
+from fhir_mappings.record import RecordError
+
+_LOG = logging.getLogger(__name__)
+_JSON: Final = "application/json"
+_FHIR_JSON: Final = "application/fhir+json"
+_TOO_LARGE: Final = "The body is larger than this service reads."
+
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization",
+    "Access-Control-Max-Age": "600",
+}
+
+
+def hooks(advisor: Advisor, today: Callable[[], date]) -> Blueprint:
+    """The CDS Hooks endpoints as a blueprint. `today` is the clock, and nothing but this asks it."""
+    blueprint = Blueprint("hooks", __name__)
+
+    @blueprint.get("/cds-services")
+    def discover() -> Response:
+        return _response(services.discovery())
+
+    @blueprint.post("/cds-services/<service_id>")
+    def call(service_id: str) -> Response:
+        service = services.find(service_id)
+        g.log["service"] = service.id
+        body = _body()
+        hook = parse(body, service)
+        g.log["hookInstance"] = hook.hook_instance
+        record = gather(hook, body)
+        facts, assessment = advisor.advise(record, today())
+        ensure_sufficient(record, facts, service)
+        g.log["verdict"] = assessment.verdict.value
+        found = cards(assessment, facts, advisor.policy, hook.hook_instance) if may_concern(facts) else []
+        g.log["cards"] = len(found)
+        return _response({"cards": found})
+
+    return blueprint
+
+
+def _body() -> bytes:
+    if request.mimetype not in (_JSON, _FHIR_JSON):
+        raise UnsupportedMediaTypeError("The body must be application/json or application/fhir+json.")
+    if request.headers.get("Content-Encoding"):
+        raise UnsupportedMediaTypeError("The body must not be compressed.")
+    body = request.get_data(cache=False)
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(body) >= limit:  # chunked, and cut there
+        raise PayloadTooLargeError(_TOO_LARGE)
+    return body
+
+
+def _response(content: object, status: int = 200, mimetype: str = _JSON) -> Response:
+    return Response(orjson.dumps(content), status, mimetype=mimetype)
+
+
+# --- what every response has in common ------------------------------------------------------------------
+
+
+def attach(app: Flask, cors_origins: tuple[str, ...]) -> None:
+    """Give every response its headers and its log line, and every error an OperationOutcome."""
+    app.before_request(_begin)
+    app.after_request(lambda response: _finish(response, cors_origins))
+    app.register_error_handler(HttpError, _tell)
+    app.register_error_handler(
+        RecordError, lambda error: _tell(BadRequestError("The prefetch cannot be read.", error.path))
+    )
+    app.register_error_handler(HTTPException, _tell_http)
+    app.register_error_handler(Exception, _tell_bug)
+
+
+def _begin() -> Response | None:
+    g.started = time.perf_counter()
+    g.log = {}
+    return (
+        Response(status=204, headers={"Allow": "GET, POST, OPTIONS"}) if request.method == "OPTIONS" else None
+    )
+
+
+def _finish(response: Response, cors_origins: tuple[str, ...]) -> Response:
+    response.headers.update(HEADERS)
+    if cors_origins:
+        _allow_origin(response, cors_origins)
+    _log(response.status_code)
+    return response
+
+
+def _allow_origin(response: Response, cors_origins: tuple[str, ...]) -> None:
+    response.headers["Vary"] = "Origin"
+    origin = request.headers.get("Origin")
+    if origin in cors_origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        if request.method == "OPTIONS":
+            response.headers.update(PREFLIGHT)
+
+
+def _log(status: int) -> None:
+    """One line for each request. What is in it is listed here: nothing of a patient, and no address."""
+    if not _LOG.isEnabledFor(logging.INFO):
+        return
+    known = {key: g.log.get(key) for key in ("service", "verdict", "cards", "hookInstance", "error")}
+    milliseconds = round((time.perf_counter() - g.started) * 1000, 2)
+    line = {"event": "request", "status": status, "ms": milliseconds, **known}
+    _LOG.info(orjson.dumps({key: value for key, value in line.items() if value is not None}).decode())
+
+
+def _tell(error: HttpError) -> Response:
+    g.log["error"] = type(error).__name__
+    return _response(error.as_outcome(), error.status, _FHIR_JSON)
+
+
+def _tell_http(error: HTTPException) -> Response:
+    """Errors that Flask and Werkzeug raise: their pages are HTML and may repeat the address."""
+    code = error.code or 500
+    if code == NotFoundError.status:
+        return _tell(NotFoundError("There is nothing at this address. GET /cds-services lists the services."))
+    if code == MethodNotAllowedError.status:
+        return _allowing(_tell(MethodNotAllowedError("This address does not answer that method.")), error)
+    if code == PayloadTooLargeError.status:
+        return _tell(PayloadTooLargeError(_TOO_LARGE))
+    if code < InternalError.status:
+        return _tell(BadRequestError("The request cannot be read."))
+    return _tell_bug(error)
+
+
+def _allowing(response: Response, error: HTTPException) -> Response:
+    allow = dict(error.get_headers()).get("Allow")
+    if allow:
+        response.headers["Allow"] = allow
+    return response
+
+
+def _tell_bug(error: Exception) -> Response:
+    """A bug of ours: the log says where."""
+    bug = {"event": "bug", "error": type(error).__name__, "at": whereabouts(error)}
+    _LOG.error(orjson.dumps(bug).decode())
+    return _tell(InternalError("Something went wrong in the service. The log says where."))

@@ -1,0 +1,166 @@
+"""Assessments, samples and policies for a terminal: text of a record without markup or control codes."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cds_service.eligibility.assessment import Assessment, CriterionResult
+from cds_service.eligibility.policy import Policy
+from cds_service.eligibility.verdict import Answer, Verdict
+from cds_service.hooks.detail import ANSWERS, FLAGS
+from cds_service.hooks.services import SERVICES
+from cds_service.hooks.text import one_line
+
+VERDICTS = {
+    Verdict.NOT_APPLICABLE: ("Not applicable", "dim"),
+    Verdict.OUTSIDE: ("Outside the criteria", "yellow"),
+    Verdict.NOT_YET: ("Not yet", "cyan"),
+    Verdict.BORDERLINE: ("Borderline", "magenta"),
+    Verdict.RESECTION_FIRST: ("Resection first", "blue"),
+    Verdict.INCOMPLETE: ("Possible candidate, data missing", "cyan"),
+    Verdict.MEETS: ("Meets the recorded criteria: consider referral for evaluation", "green"),
+}
+_ANSWER_STYLES = {Answer.MET: "green", Answer.NOT_MET: "yellow", Answer.UNKNOWN: "cyan"}
+
+
+def safe(text: object, style: str = "") -> Text:
+    """Any text as one line without control characters, which could rewrite the screen."""
+    return Text(one_line(str(text)), style=style)
+
+
+def show_assessment(name: str, assessment: Assessment) -> None:
+    """Print one patient: the verdict, the criteria, what is missing, the dates."""
+    words, style = VERDICTS[assessment.verdict]
+    console = _console()
+    console.print(safe(f"{name}  {assessment.patient}", "bold"))
+    console.print(Text.assemble("  ", (words, f"bold {style}"), ": ", safe(assessment.headline)))
+    if assessment.criteria:
+        console.print(Padding(_criteria(assessment.criteria), (0, 0, 0, 2)))
+    for title, lines in _sections(assessment):
+        if lines:
+            console.print(Padding(_section(title, lines), (0, 0, 0, 2)))
+    console.print(
+        safe(
+            f"  {assessment.policy_title}, version {assessment.policy_version}, on {assessment.evaluated_on}"
+        )
+    )
+    console.print()
+
+
+def _criteria(criteria: Iterable[CriterionResult]) -> Table:
+    table = _table("Criterion", "Answer", "Recorded", "Dated", "Limit")
+    for item in criteria:
+        flags = ", ".join(FLAGS[flag] for flag in item.flags)
+        answer = Text(ANSWERS[item.answer], style=_ANSWER_STYLES[item.answer])
+        if flags:
+            answer.append(f" ({flags})", style="dim")
+        table.add_row(
+            safe(item.label), answer, safe(item.value or "–"), safe(item.dated or "–"), safe(item.limit)
+        )
+    return table
+
+
+def _sections(assessment: Assessment) -> Iterator[tuple[str, list[str]]]:
+    yield "To discuss first", [item.reason for item in assessment.considerations]
+    yield "Not met", [_with_remedy(c) for c in assessment.criteria if c.answer is Answer.NOT_MET]
+    yield "Missing", [_with_remedy(c) for c in assessment.criteria if c.answer is Answer.UNKNOWN]
+    yield "Dates", list(_dates(assessment))
+    yield (
+        "Other guidance",
+        [f"{d.policy_title}, {d.label}: {ANSWERS[d.answer]}. {d.reason}" for d in assessment.differences],
+    )
+    yield "Could not be read", [f"{issue.reference}: {issue.problem}" for issue in assessment.issues]
+    yield "Read after mending", [f"{m.reference}, {m.element}: {m.mended}" for m in assessment.mendings]
+
+
+def _with_remedy(criterion: CriterionResult) -> str:
+    remedy = f" -> {criterion.remedy}" if criterion.remedy else ""
+    return f"{criterion.label}: {criterion.reason}{remedy}"
+
+
+def _dates(assessment: Assessment) -> Iterator[str]:
+    if assessment.resolves_on:
+        yield f"time-bound criteria can be met from {assessment.resolves_on}"
+    if assessment.ages_out_on:
+        yield f"the age limit, which is relative, is passed on {assessment.ages_out_on}"
+    yield from (
+        f"{c.label}: the study goes out of date on {c.stale_on}" for c in assessment.criteria if c.stale_on
+    )
+    yield from assessment.warnings
+
+
+def _section(title: str, lines: Iterable[str]) -> RenderableType:
+    return Group(Text(title, style="bold"), *(safe(f"- {line}") for line in lines))
+
+
+def show_samples(rows: Iterable[tuple[str, str, list[Assessment]]], on: date) -> None:
+    """Print the samples: file, question, verdict."""
+    table = _table("File", "Question", "Answer")
+    table.title = f"Sample patients, assessed on {on}"
+    for name, question, assessments in rows:
+        answers = Text("\n").join(_verdict_line(assessment) for assessment in assessments)
+        table.add_row(safe(name), safe(question), answers)
+    _console().print(table)
+
+
+def _verdict_line(assessment: Assessment) -> Text:
+    words, style = VERDICTS[assessment.verdict]
+    return Text.assemble((words.partition(":")[0], style), ": ", safe(assessment.headline))
+
+
+def show_address(host: str, port: int) -> None:
+    """Print where the service can be called."""
+    base = f"http://{_bracketed(host)}:{port}/cds-services"
+    console = _console()
+    console.print(safe(f"Discovery: GET  {base}"), soft_wrap=True)
+    for service in SERVICES:
+        console.print(safe(f"Service:   POST {base}/{service.id}"), soft_wrap=True)
+    console.print(Text("Ctrl-C ends it."))
+
+
+def show_call(host: str, port: int, request: Path | None) -> None:
+    """Print a command that returns a card."""
+    if request is None:
+        return
+    address = f"http://{_bracketed(host)}:{port}/cds-services/{SERVICES[0].id}"
+    console = _console()
+    console.print(Text("A card:"))
+    body = shlex.quote(f"@{request}")
+    command = f"curl -sS -H 'Content-Type: application/json' --data-binary {body} {address}"
+    console.print(safe(command, "bold"), soft_wrap=True)
+
+
+def show_policy(policy: Policy) -> None:
+    """Print the criteria of a policy, each with its citation and how far that was verified."""
+    console = _console()
+    console.print(safe(f"{policy.id}  {policy.title}, version {policy.version}", "bold"))
+    console.print(safe(policy.status))
+    console.print(safe(f"{policy.citation.text} ({policy.citation.verification})"))
+    table = _table("Criterion", "Limit", "Citation", "Verification")
+    for rule in policy.rules:
+        table.add_row(
+            safe(rule.label), safe(rule.limit), safe(rule.citation.text), safe(rule.citation.verification)
+        )
+    console.print(table)
+    console.print()
+
+
+def _table(*columns: str) -> Table:
+    table = Table(show_edge=False, pad_edge=False, header_style="bold", title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    return table
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False)

@@ -1,0 +1,1 @@
+"""The synthetic patients of `sample_bundles`, and the tests that hold them."""
