@@ -1,1 +1,1 @@
-"""Milan-NET CDS: decides whether a recorded neuroendocrine tumour meets transplant-referral criteria, and says so in cards."""
+"""Milan-NET CDS: decides whether a recorded neuroendocrine tumour meets referral criteria, and says so in cards."""

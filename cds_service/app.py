@@ -45,19 +45,22 @@ def create_app(settings: Settings | None = None, today: Callable[[], date] = dat
     return app
 
 
-def settle() -> None:
-    """Tell the garbage collector that what start-up loaded stays: that nearly halves a request."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
 def _rehearse(advisor: Advisor, on: date) -> None:
     """Lead a made-up patient through every step: a broken file stops the start, and no real call loads anything."""
     body = (files("cds_service") / "hooks" / "rehearsal.json").read_bytes()
     hook = parse(body, SERVICES[0])
     facts, assessment = advisor.advise(gather(hook, body), on)
     cards(assessment, facts, advisor.policy, hook.hook_instance)
+
+
+def settle() -> None:
+    """Tell the garbage collector that what start-up loaded stays, so that it never walks through it again.
+
+    Its thresholds stay as they are: the first reading makes objects that it does not track, and measured, higher ones
+    won nothing here and cost memory.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _tidy_paths(application: "WSGIApplication") -> "WSGIApplication":

@@ -54,7 +54,7 @@ def show_assessment(name: str, assessment: Assessment) -> None:
 
 
 def _criteria(criteria: Iterable[CriterionResult]) -> Table:
-    table = _table("Criterion", "Answer", "Recorded", "Dated", "Limit")
+    table = _table("Criterion", "Answer", "Recorded", "Dated", "Limit", whole=("Answer", "Dated"))
     for item in criteria:
         flags = ", ".join(FLAGS[flag] for flag in item.flags)
         answer = Text(ANSWERS[item.answer], style=_ANSWER_STYLES[item.answer])
@@ -151,10 +151,12 @@ def show_policy(policy: Policy) -> None:
     console.print()
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str, whole: Iterable[str] = ()) -> Table:
+    """A table whose columns wrap, but for those named in `whole` (the first one, where none is named)."""
     table = Table(show_edge=False, pad_edge=False, header_style="bold", title_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    kept = tuple(whole) or columns[:1]
+    for column in columns:
+        table.add_column(column, no_wrap=column in kept, overflow="fold")
     return table
 
 

@@ -79,6 +79,7 @@ class Chart:
         self._unread: list[_Unread] = []
         self._mendings: list[Mending] = []
         relevant = sorted(self._relevant(), key=lambda pair: (pair[0].reference, pair[0].place))
+        self._patients = sum(entry.type == "Patient" for entry, _ in relevant)
         read = [resource for entry, meanings in relevant for resource in self._read(entry, meanings)]
         self.resources: tuple[Resource, ...] = tuple(self._on_the_day(_latest_versions(read)))
 
@@ -176,16 +177,16 @@ class Chart:
     # --- reading ---
 
     def _relevant(self) -> Iterator[tuple[Entry, frozenset[str] | None]]:
-        meanings = self.terminology.meanings
+        """The resources whose codes mean something here, or cannot be told; of the patient's own only."""
+        meanings, is_own = self.terminology.meanings, self._record.is_own
         for entry in self._record.entries:
-            node = entry.node
-            kind = node.resourceType
-            if kind == "Patient":
-                yield entry, frozenset()
-            elif (
-                type(kind) is str and kind in _CODED and (found := _node_meanings(node, meanings)) != _NOTHING
-            ):
-                yield entry, found
+            kind = entry.node.resourceType
+            if type(kind) is str and kind in _CODED:
+                found = _node_meanings(entry.node, meanings)
+                if found != _NOTHING and is_own(entry):
+                    yield entry, found
+            elif kind == "Patient" and is_own(entry):
+                yield entry, _NOTHING
 
     def _read(self, entry: Entry, meanings: frozenset[str] | None) -> Iterator[Resource]:
         try:
@@ -208,7 +209,7 @@ class Chart:
         yield self._resource(entry, data, raw, meanings)
 
     def _is_only_patient(self, entry: Entry) -> bool:
-        return entry.type == "Patient" and sum(item.type == "Patient" for item in self._record.entries) == 1
+        return entry.type == "Patient" and self._patients == 1
 
     def _load(self, entry: Entry) -> dict[str, Any]:
         content: dict[str, Any] = orjson.loads(self._record.source(entry))
@@ -256,7 +257,10 @@ class Chart:
 
     @cached_property
     def _specimens(self) -> dict[str, Entry]:
-        return {entry.reference: entry for entry in self._record.entries if entry.type == "Specimen"}
+        mine = (
+            entry for entry in self._record.entries if entry.type == "Specimen" and self._record.is_own(entry)
+        )
+        return {entry.reference: entry for entry in mine}
 
     def _specimen(self, reference: str) -> Resource | None:
         """A Specimen, read when something refers to it: most of a chart's specimens matter to nobody."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +25,6 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     model.__name__: model
     for model in (Condition, DiagnosticReport, Observation, Patient, Procedure, ServiceRequest, Specimen)
 }
-_BOOLEANS = ("deceasedBoolean", "doNotPerform", "valueBoolean")  # pydantic takes "false", "no" and 0 for one
 
 
 def nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
@@ -39,15 +39,31 @@ def nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
 
 def _nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
     try:
-        _MODELS[kind].model_validate(data)
+        model = _MODELS[kind].model_validate(data)
     except ValidationError as error:
         return "; ".join(
             sorted({_named(kind, item) for item in error.errors(include_input=False, include_url=False)})
         )
-    except (ValueError, TypeError, AssertionError):  # fhir.resources raises these for a few malformed shapes
+    except (ValueError, TypeError, AssertionError, AttributeError):  # for a few malformed shapes
         return "malformed"
-    loose = [name for name in _BOOLEANS if name in data and not isinstance(data[name], bool)]
-    return f"{kind}.{loose[0]} (bool_type)" if loose else None
+    loose = sorted(name for name, item in data.items() if _is_converted(getattr(model, name, None), item))
+    return "; ".join(f"{kind}.{name} (type)" for name in loose) or None
+
+
+def _is_converted(model: object, value: object) -> bool:
+    """Whether validation passed only because it made another type of the value, which readers will not do.
+
+    It takes "no" and 0 for booleans, numbers for days, and a text that holds JSON for an object.
+    """
+    if isinstance(model, BaseModel):
+        return not isinstance(value, dict) or any(
+            _is_converted(getattr(model, name, None), item) for name, item in value.items()
+        )
+    if isinstance(model, list):
+        return not isinstance(value, list) or any(map(_is_converted, model, value))
+    return (isinstance(model, bool) and not isinstance(value, bool)) or (
+        isinstance(model, date) and not isinstance(value, str)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -108,5 +124,8 @@ def _built(form: Any) -> Any:
 
 
 def _named(kind: str, error: Mapping[str, Any]) -> str:
-    path = ".".join(str(step) for step in error["loc"] if not str(step)[:1].isupper() and step != "root")
+    given = (
+        error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
+    )  # not a name of the record's own
+    path = ".".join(str(step) for step in given if not str(step)[:1].isupper() and step != "root")
     return f"{kind}.{path or 'value'} ({error['type']})"

@@ -60,7 +60,7 @@ def inputs() -> Mapping[str, Input]:
         "liver_metastases": Input(
             "Liver metastases",
             ("Condition", "Observation"),
-            frozenset({"liver-metastasis", "liver-metastasis-review"})
+            frozenset({"liver-metastasis", "liver-metastasis-review", "history-of-liver-metastasis"})
             | METASTATIC_NET
             | UNSITED_METASTASIS
             | METASTASIS_SITE_CODES
@@ -94,8 +94,9 @@ def inputs() -> Mapping[str, Input]:
         "disease_response": Input("Disease response", ("Observation",), frozenset({"response-code"})),
         "transplant_status": Input(
             "Transplant status",
-            ("Procedure", "Condition"),
-            frozenset({"liver-transplant-procedure", "liver-transplant-status", "transplant-waitlist"}),
+            ("Procedure", "Condition", "ServiceRequest"),
+            frozenset({"liver-transplant-procedure", "liver-transplant-status", "transplant-waitlist"})
+            | {"order-transplant-referral"},
         ),
         "other_malignancy": Input("Other malignancy", ("Condition",), frozenset({OTHER_MALIGNANCY})),
         "carcinoid_syndrome": Input("Carcinoid syndrome", ("Condition",), frozenset({"carcinoid-syndrome"})),

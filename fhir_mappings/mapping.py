@@ -49,7 +49,7 @@ def _nothing_recorded() -> Mapping[str, Fact[Any]]:
 
     Read once, by the readers themselves, from an empty record; what stands in the Patient is always read.
     """
-    empty = PatientRecord("Patient/nobody", (), {}, lambda _: b"")
+    empty = PatientRecord("Patient/nobody", (), {}, lambda _: b"", {})
     chart = Chart(empty, date.max, terminology(), inputs())
     return {name: reader(chart) for name, reader in READERS.items() if inputs()[name].kinds != ("Patient",)}
 

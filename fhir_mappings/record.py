@@ -158,13 +158,24 @@ class Entry(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class PatientRecord:
-    """Everything that arrived about one patient. `foreign` counts resources of other patients, which are left out."""
+    """Everything that arrived for one patient: the resources, how much of each part came, and where the bytes are.
+
+    What was sent for the patient may still be another's: `is_own` tells, and only what matters is asked.
+    """
 
     patient: str
     entries: tuple[Entry, ...]
     parts: Mapping[str, PartState]
     source: Callable[[Entry], bytes]
-    foreign: int = 0
+    urls: Mapping[str, str]  # the ids of the Patients by their fullUrl
+
+    def is_own(self, entry: Entry) -> bool:
+        """Whether a resource is this patient's; one that names nobody was sent for this patient."""
+        subject = entry.node.subject
+        if type(subject) is ReferenceNode and subject.reference == self.patient:
+            return True
+        owner = _owner(entry, self.urls)
+        return owner is None or f"Patient/{owner}" == self.patient
 
     @property
     def is_complete(self) -> bool:
@@ -189,50 +200,43 @@ def read_prefetch(
     (cds-hooks.md 2.3, integration.md 1.8). A Patient other than the one of the context fails the part `patient`.
     """
     given = prefetch or {}
-    parts = {kind: _state(key, given, patient_id) for key, kind in PARTS.items()}
-    entries = [
-        entry
-        for key in PARTS
-        if key in given and parts[PARTS[key]] is not PartState.FAILED
-        for entry in _entries(key, given[key])
-    ]
-    mine, foreign = _of_patient(entries, patient_id)
-    return PatientRecord(f"Patient/{patient_id}", tuple(mine), parts, _PrefetchSource(body), foreign)
+    parts: dict[str, PartState] = {}
+    entries: list[Entry] = []
+    for key, kind in PARTS.items():
+        parts[kind], arrived = (
+            _part(key, kind, given[key], patient_id) if key in given else (PartState.NOT_SENT, [])
+        )
+        entries += arrived
+    return PatientRecord(
+        f"Patient/{patient_id}", tuple(entries), parts, _PrefetchSource(body), _urls(entries)
+    )
 
 
-def _state(key: str, given: Mapping[str, PrefetchValue], patient_id: str) -> PartState:
-    if key not in given:
-        return PartState.NOT_SENT
-    value = given[key]
+def _part(key: str, kind: str, value: PrefetchValue, patient_id: str) -> tuple[PartState, list[Entry]]:
+    """How much of one part arrived, and its resources."""
     if value is None:
-        return PartState.COMPLETE
-    if (
-        not isinstance(value, Node)
-        or not isinstance(value.resourceType, str)
-        or value.resourceType == "OperationOutcome"
-    ):
-        return PartState.FAILED
+        return PartState.COMPLETE, []
+    if not isinstance(value, Node):
+        return PartState.FAILED, []
     if value.resourceType == "Bundle":
-        return _bundle_state(value)
-    wrong_patient = value.resourceType == "Patient" and value.id != patient_id
-    return PartState.FAILED if wrong_patient or value.resourceType != PARTS[key] else PartState.COMPLETE
+        entries = _entries(key, value)
+        state = _bundle_state(value, entries)
+        return state, [] if state is PartState.FAILED else entries
+    is_other_patient = kind == "Patient" and value.id != patient_id
+    if value.resourceType != kind or is_other_patient:
+        return PartState.FAILED, []
+    return PartState.COMPLETE, [Entry(value, (key, -1))]
 
 
-def _bundle_state(bundle: Node) -> PartState:
+def _bundle_state(bundle: Node, entries: Sequence[Entry]) -> PartState:
     if bundle.entry is not None and not isinstance(bundle.entry, list | EntryNode):
         return PartState.FAILED
-    resources = [entry.resource for entry in _listed(bundle.entry) if isinstance(entry, EntryNode)]
-    if any(
-        isinstance(item, Node) and item.resourceType == "OperationOutcome" and _is_error(item)
-        for item in resources
-    ):
+    outcomes = [entry.node for entry in entries if entry.node.resourceType == "OperationOutcome"]
+    if any(_is_error(outcome) for outcome in outcomes):
         return PartState.FAILED
-    links = _listed(bundle.link)
-    return (
-        PartState.TRUNCATED
-        if any(isinstance(link, LinkNode) and link.relation == "next" for link in links)
-        else PartState.COMPLETE
-    )
+    links = [link for link in _listed(bundle.link) if isinstance(link, LinkNode)]
+    has_next = any(link.relation == "next" for link in links)
+    return PartState.TRUNCATED if has_next else PartState.COMPLETE
 
 
 def _is_error(outcome: Node) -> bool:
@@ -245,15 +249,12 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _entries(key: str, value: PrefetchValue) -> list[Entry]:
-    if not isinstance(value, Node):
-        return []
-    if value.resourceType != "Bundle":
-        return [Entry(value, (key, -1))]
+def _entries(key: str, bundle: Node) -> list[Entry]:
+    """The resources of a Bundle, each with its place in it."""
     return [
-        Entry(entry.resource, (key, index), entry.fullUrl if isinstance(entry.fullUrl, str) else None)
-        for index, entry in enumerate(_listed(value.entry))
-        if isinstance(entry, EntryNode) and isinstance(entry.resource, Node)
+        Entry(entry.resource, (key, index), entry.fullUrl if type(entry.fullUrl) is str else None)
+        for index, entry in enumerate(_listed(bundle.entry))
+        if type(entry) is EntryNode and type(entry.resource) is Node
     ]
 
 
@@ -313,6 +314,7 @@ def _raw_resources(bundle: bytes | Raw) -> Sequence[Raw]:
 # --- files ------------------------------------------------------------------------------------------------------------
 
 _NODE = msgspec.json.Decoder(Node)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_file(data: bytes) -> list[PatientRecord]:
@@ -320,16 +322,16 @@ def read_file(data: bytes) -> list[PatientRecord]:
 
     Raises RecordError when the bytes are neither, or when no patient can be told.
     """
+    data = data.removeprefix(_BYTE_ORDER_MARK)  # as Windows writes it
     entries, raws, truncated = _read_json(data) or _read_ndjson(data)
     places = dict(zip((entry.place for entry in entries), raws, strict=True))
     parts = {
         kind: PartState.TRUNCATED if kind in truncated else PartState.COMPLETE for kind in PARTS.values()
     }
-    groups = _by_patient(entries)
-    left_out = len(entries) - sum(map(len, groups.values()))
+    urls = _urls(entries)
     return [
-        PatientRecord(f"Patient/{patient}", tuple(mine), parts, lambda entry: places[entry.place], left_out)
-        for patient, mine in groups.items()
+        PatientRecord(f"Patient/{patient}", tuple(mine), parts, lambda entry: places[entry.place], urls)
+        for patient, mine in _by_patient(entries, urls).items()
     ]
 
 
@@ -354,14 +356,14 @@ def _read_json(data: bytes) -> _Read | None:
 
 def _truncated_types(bundle: Node, entries: Sequence[Entry]) -> frozenset[str]:
     """The types of which a Bundle holds only a part: what a page of a search was asked for, else everything."""
-    if _bundle_state(bundle) is PartState.COMPLETE:
+    if _bundle_state(bundle, entries) is PartState.COMPLETE:
         return frozenset()
     types = frozenset(entry.type for entry in entries) - {"OperationOutcome"}
     return types if len(types) == 1 else frozenset(PARTS.values())
 
 
 def _looks_like_ndjson(data: bytes) -> bool:
-    first, line_break, _ = data.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")
+    first, line_break, _ = data.lstrip(b" \t\r\n").partition(b"\n")
     if not line_break:
         return False
     try:
@@ -372,7 +374,7 @@ def _looks_like_ndjson(data: bytes) -> bool:
 
 
 def _read_ndjson(data: bytes) -> _Read:
-    lines = [line for line in data.lstrip(b"\xef\xbb\xbf").splitlines() if line.strip()]
+    lines = [line for line in data.splitlines() if line.strip()]
     entries = []
     for number, line in enumerate(lines):
         try:
@@ -424,29 +426,11 @@ def _owner(entry: Entry, urls: Mapping[str, str]) -> str | None:
     if not text:
         return None
     found = _LAST_TWO.search(text)
-    return urls.get(text) or (found.group(1) if found else text)
+    return urls.get(text) or (found.group(1) if found else text.removeprefix("urn:uuid:"))
 
 
-def _of_patient(entries: Iterable[Entry], patient_id: str) -> tuple[list[Entry], int]:
-    """The patient's own resources, and how many belong to somebody else.
-
-    A resource that names nobody was sent for this patient, so it is kept; what its subject hides is for `chart.py`.
-    """
-    entries = list(entries)
-    plain = f"Patient/{patient_id}"
-    urls = _urls(entries)
-    mine = []
-    for entry in entries:
-        subject = entry.node.subject  # the common shape first: this runs for every resource of every chart
-        is_plain = type(subject) is ReferenceNode and subject.reference == plain
-        if is_plain or _owner(entry, urls) in (patient_id, None):
-            mine.append(entry)
-    return mine, len(entries) - len(mine)
-
-
-def _by_patient(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+def _by_patient(entries: Sequence[Entry], urls: Mapping[str, str]) -> dict[str, list[Entry]]:
     """The resources of a file by patient. What names nobody belongs to the one patient there is, else to nobody."""
-    urls = _urls(entries)
     groups: dict[str, list[Entry]] = {}
     ownerless: list[Entry] = []
     for entry in entries:

@@ -22,11 +22,13 @@ class SiteProfile:
 def load_site_profile(path: Path) -> SiteProfile:
     """Read a site profile (JSON). Raises ValueError with a sentence that names the file and the mistake."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8-sig"))
         additions = {name: [_concept(item) for item in items] for name, items in _codes(content).items()}
         return SiteProfile(path.stem, terminology().with_codes(additions))
     except OSError as error:
         raise ValueError(f"site profile {path}: {error.strerror}") from None
+    except RecursionError:
+        raise ValueError(f"site profile {path}: nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"site profile {path}: {error}") from None
 

@@ -116,7 +116,7 @@ def _measured_liver(
     if found.date is None:
         reason = f"Liver involvement is {text}, but the day of the imaging is not on record."
         return decided(rule, Answer.UNKNOWN, reason, fact)
-    if is_current(found.date, rule.months("stalenessMonths"), on) is not True:
+    if not is_current(found.date, rule.months("stalenessMonths"), on):
         return outdated(rule, found.date, on, f"Liver imaging ({text})", fact)
     reason = f"Liver involvement is {text} ({found.method}, {found.date}); the limit is {rule.limit}."
     return replace(
@@ -138,7 +138,8 @@ def age(facts: Facts, rule: Rule, on: date) -> CriterionResult:
     years = _years(fact.value, on)
     answer = compare(rule, years)
     result = replace(
-        decided(rule, answer, _age_reason(years, rule, ages_out_on(facts, rule, on)), fact), value=str(years)
+        decided(rule, answer, _age_reason(years, rule, ages_out_on(facts, rule, on)), fact),
+        value=f"{years} years",
     )
     if answer is Answer.UNKNOWN:
         return replace(result, remedy="Record the full date of birth.")

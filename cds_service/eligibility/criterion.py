@@ -122,21 +122,16 @@ def percent(value: Interval) -> str:
 # --- days -------------------------------------------------------------------------------------------------------------
 
 
-def agreed(*answers: bool) -> bool | None:
-    """One answer if every way to read a partial date gives it, else None."""
-    return answers[0] if len(set(answers)) == 1 else None
-
-
-def is_current(when: PartialDate, months: int, on: date) -> bool | None:
-    """Whether imaging may still be used: up to and including the day `months` after it (clinical.md 5.3)."""
-    return agreed(*(on <= add_months(day, months) for day in (when.earliest, when.latest)))
+def is_current(when: PartialDate, months: int, on: date) -> bool:
+    """Tell whether imaging may surely still be used: up to and including the day `months` after it (clinical.md 5.3)."""
+    return on <= add_months(when.earliest, months)
 
 
 def outdated(rule: Rule, when: PartialDate, on: date, what: str, *facts: Fact[Any]) -> CriterionResult:
     """The answer where imaging is too old, or so partly dated that it may be: unknown, and when it went stale."""
     months = rule.months("stalenessMonths")
     stale_on = add_months(when.earliest, months)
-    if is_current(when, months, on) is None:
+    if on <= add_months(when.latest, months):
         reason = f"{what} is dated {when} only, and may be older than {months} months."
     else:
         reason = f"{what} of {when} is older than {months} months: stale after {stale_on}."

@@ -227,11 +227,7 @@ def _imaging_warnings(
     dated = [
         (item.label, item.stale_on, Flag.STALE in item.flags) for item in results if item.stale_on is not None
     ]
-    gone = [
-        f"{label}: the imaging is stale after {day}."
-        for label, day, is_stale in dated
-        if is_stale and day < on
-    ]
+    gone = [f"{label}: the imaging is stale after {day}." for label, day, is_stale in dated if is_stale]
     going = [
         f"{label}: the imaging goes stale after {day}, before {resolves_on}."
         for label, day, _ in dated

@@ -6,7 +6,6 @@ from datetime import date
 from cds_service.eligibility.assessment import CriterionResult
 from cds_service.eligibility.criterion import (
     add_flags,
-    agreed,
     decided,
     is_current,
     missing,
@@ -70,7 +69,7 @@ def _unusable_imaging(
         return _absent_unproven(
             facts, rule, "The imaging that shows no disease outside the liver is not dated.", disease
         )
-    if is_current(disease.as_of, rule.months("stalenessMonths"), on) is not True:
+    if not is_current(disease.as_of, rule.months("stalenessMonths"), on):
         result = outdated(rule, disease.as_of, on, "Whole-body imaging", fact)
         return replace(result, remedy="Repeat whole-body somatostatin-receptor imaging.", orders=(_PET,))
     return None
@@ -86,7 +85,7 @@ def _before_resection(facts: Facts, rule: Rule, disease: ExtrahepaticDisease) ->
         reason = "No disease is seen outside the liver; whether after the resection is open, as its day is not on record."
         result = _absent(facts, rule, Answer.UNKNOWN, reason, disease)
         return with_gap(replace(result, remedy="Record the day of the resection."), resection.gap)
-    if agreed(disease.as_of.earliest > day.latest, disease.as_of.latest > day.earliest):
+    if disease.as_of.earliest > day.latest:
         return None
     reason = f"The whole-body imaging of {disease.as_of} does not surely follow the resection of {day}."
     return _absent_unproven(facts, rule, reason, disease)

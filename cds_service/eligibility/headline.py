@@ -51,6 +51,10 @@ def clause(item: CriterionResult) -> str:
     return words(item) if words else f"{item.label.lower()}: {item.value}"
 
 
+def _number(years: str) -> str:
+    return years.removesuffix(" years")
+
+
 def _stability(item: CriterionResult) -> str:
     if item.resolves_on is None:
         return "progressive disease at the last assessment"
@@ -66,7 +70,7 @@ _CLAUSES: Mapping[str, Callable[[CriterionResult], str]] = MappingProxyType(
         "no-extrahepatic-disease": lambda item: f"disease outside the liver ({item.value})",
         "liver-involvement": lambda item: f"liver involvement {item.value} (limit {item.limit})",
         "stability": _stability,
-        "age": lambda item: f"age {item.value} (limit {item.limit.removesuffix(' years')}, relative)",
+        "age": lambda item: f"age {_number(item.value or '')} (limit {_number(item.limit)}, relative)",
     }
 )
 

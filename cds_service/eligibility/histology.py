@@ -18,7 +18,6 @@ from fhir_mappings.facts import (
     Fact,
     Facts,
     Grade,
-    HistologicGrade,
     Ki67,
     MitoticCount,
     OrderKind,
@@ -111,11 +110,10 @@ def _grade_support(facts: Facts, rule: Rule) -> Fact[Any] | None:
 
 
 def _grade_clause(facts: Facts, support: Fact[Any] | None) -> str:
-    if isinstance(support and support.value, HistologicGrade) and facts.histologic_grade.value is not None:
-        return f", histologic grade {facts.histologic_grade.value.grade}"
-    return (
-        f", Ki-67 {percent(facts.ki67_percent.value.percent)}" if support and facts.ki67_percent.value else ""
-    )
+    grade, index = facts.histologic_grade.value, facts.ki67_percent.value
+    if support is facts.histologic_grade and grade is not None:
+        return f", histologic grade {grade.grade}"
+    return f", Ki-67 {percent(index.percent)}" if support is facts.ki67_percent and index is not None else ""
 
 
 # --- the three measures: the fact, its text, and whether it is that of a low grade (True, False, None: open) ----------

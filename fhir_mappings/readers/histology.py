@@ -122,9 +122,11 @@ def is_metastasis(meanings: frozenset[str]) -> bool:
 
 def is_secondary(chart: Chart, condition: Resource) -> bool:
     """Whether a Condition is a metastasis: by its code, or because it points to its primary (mCODE)."""
-    return is_metastasis(chart.meanings(condition.data.get("code"))) or any(
-        str(item.get("url")).endswith(_RELATED_PRIMARY) for item in _extensions(condition)
-    )
+    return is_metastasis(chart.meanings(condition.data.get("code"))) or _points_to_primary(condition)
+
+
+def _points_to_primary(condition: Resource) -> bool:
+    return any(str(item.get("url")).endswith(_RELATED_PRIMARY) for item in _extensions(condition))
 
 
 @once
@@ -141,6 +143,8 @@ def net_conditions(chart: Chart) -> list[Resource]:
 
 
 def _names_primary_net(chart: Chart, condition: Resource) -> bool:
+    if _points_to_primary(condition):
+        return False
     by_code = [_meanings(chart, coding) for coding in codings(condition.data.get("code"))]
     if any(found & NET_HISTOLOGY and not is_metastasis(found) for found in by_code):
         return True
@@ -261,6 +265,10 @@ class TumourLinks:
     def is_linked_to_net(self, item: Resource) -> bool:
         """Whether a focus, specimen or report says in so many words that it speaks of the NET."""
         return self._told(item) is Tumour.NET
+
+    def is_pointing(self, item: Resource) -> bool:
+        """Whether a focus or extension points to a tumour, known or not."""
+        return bool(self._linked(item))
 
     def is_net(self, resource: Resource) -> bool:
         """Whether a resource itself says that the tumour is a NET."""

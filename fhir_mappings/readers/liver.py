@@ -1,7 +1,7 @@
 """Facts of the liver: metastases, how much of it is tumour, whether they can be resected."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from itertools import product
@@ -24,8 +24,10 @@ from fhir_mappings.inputs import METASTASIS_SITE_CODES, UNSITED_METASTASIS
 from fhir_mappings.interval import Interval, hull
 from fhir_mappings.quantity import PERCENT, VOLUME, Measured, Refused, measure
 from fhir_mappings.readers.care import other_malignancy
+from fhir_mappings.readers.histology import REFUSALS, Tumour, is_secondary, links
 from fhir_mappings.readers.m_category import m_categories
-from fhir_mappings.resource import Resource, Use, codings, written
+from fhir_mappings.readers.presence import has_value, stated_presence
+from fhir_mappings.resource import Resource, Use
 from fhir_mappings.when import PartialDate, add_months
 
 _LIVER = frozenset({"body-site-liver", "metastasis-site-liver"})
@@ -34,92 +36,118 @@ _LIVER = frozenset({"body-site-liver", "metastasis-site-liver"})
 # --- metastases -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Metastasis:
+    """One statement of liver metastases; with a doubt it only takes certainty away."""
+
+    resource: Resource
+    element: str
+    doubt: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.resource.evidence(self.element)
+
+    @property
+    def refusal(self) -> str:
+        """Say why it is no current disease of the liver, though it names it."""
+        if self.resource.is_negated:
+            return "refuted"
+        return "" if self.resource.is_current else "recorded as resolved or inactive: history"
+
+
 @once
 def liver_metastases(chart: Chart) -> Fact[LiverMetastases]:
     """Whether liver metastases are on record, and since when.
 
     A code that does not name the histology (C78.7) settles nothing while another malignancy is active
-    (clinical.md 7.4, 9).
+    (clinical.md 7.4, 9). Absence needs a refuted entry, and nothing else that speaks of liver metastases.
     """
-    items = list(_metastases(chart))
-    present = [
-        (item, element)
-        for item, element in items
-        if item.use is Use.USE and item.is_current and not item.is_negated
-    ]
-    rest = tuple(
-        Discarded(item.evidence(element), _set_aside(item))
-        for item, element in items
-        if (item, element) not in present
-    )
+    found = list(_metastases(chart))
+    present = [item for item in found if not item.refusal and not item.doubt]
+    doubts = [item for item in found if not item.refusal and item.doubt]
+    refused = [item for item in found if item.refusal]
+    discarded = tuple(Discarded(item.evidence, item.refusal or item.doubt) for item in (*refused, *doubts))
+    discarded += chart.dropped("liver_metastases")
     if present:
-        return _present(chart, present, rest)
-    if chart.blind("liver_metastases") is not None:
-        return Fact(gap=chart.missing("liver_metastases"), discarded=rest)
-    candidates = [item for item, _ in items if item.use is Use.CANDIDATE]
-    if candidates:
-        return Fact(
-            gap=Gap(GapKind.INDETERMINATE, f"Liver metastases: recorded, but {candidates[0].why}."),
-            discarded=rest,
-        )
-    refuted = [item for item, _ in items if item.is_negated]
-    if refuted and len(refuted) == len(items):
-        return Fact(
-            LiverMetastases(Presence.ABSENT), tuple(item.evidence("verificationStatus") for item in refuted)
-        )
-    return Fact(gap=chart.missing("liver_metastases"), discarded=rest)
+        return _present(chart, present, discarded)
+    is_refuted = bool(refused) and not doubts and all(item.resource.is_negated for item in refused)
+    if is_refuted and chart.blind("liver_metastases") is None:
+        evidence = tuple(item.resource.evidence("verificationStatus") for item in refused)
+        return Fact(LiverMetastases(Presence.ABSENT), evidence)
+    return Fact(gap=_no_metastases(chart, refused, doubts), discarded=discarded)
+
+
+def _no_metastases(chart: Chart, refused: Sequence[_Metastasis], doubts: Sequence[_Metastasis]) -> Gap:
+    if (blind := chart.blind("liver_metastases")) is not None:
+        return blind
+    if doubts:
+        return Gap(GapKind.INDETERMINATE, f"Liver metastases: recorded, but {doubts[0].doubt}.")
+    if any(not item.resource.is_negated for item in refused):
+        return Gap(GapKind.INDETERMINATE, "Liver metastases: only a history of them is on record.")
+    return chart.missing("liver_metastases")
 
 
 def _present(
-    chart: Chart, present: Sequence[tuple[Resource, str]], rest: tuple[Discarded, ...]
+    chart: Chart, present: Sequence[_Metastasis], discarded: tuple[Discarded, ...]
 ) -> Fact[LiverMetastases]:
     says_net = any(
-        item.meanings & {"liver-metastasis-net", "histology-metastatic-net"} for item, _ in present
+        item.resource.meanings & {"liver-metastasis-net", "histology-metastatic-net"}
+        or links(chart).is_linked_to_net(item.resource)
+        for item in present
     )
-    other = other_malignancy(chart)
-    if not says_net and other.value is Presence.PRESENT:
+    if not says_net and other_malignancy(chart).value is Presence.PRESENT:
         reason = (
             "Liver metastases: on record, but another malignancy is active and their histology is not stated."
         )
-        return Fact(
-            gap=Gap(GapKind.INDETERMINATE, reason),
-            discarded=tuple(Discarded(item.evidence(name), "histology not stated") for item, name in present),
-        )
-    since = min((item.date for item, _ in present if item.date), key=lambda day: day.earliest, default=None)
+        unstated = tuple(Discarded(item.evidence, "histology not stated") for item in present)
+        return Fact(gap=Gap(GapKind.INDETERMINATE, reason), discarded=unstated + discarded)
+    days = [item.resource.date for item in present if item.resource.date]
+    since = min(days, key=lambda day: day.earliest, default=None)
     return Fact(
         LiverMetastases(Presence.PRESENT, since),
-        tuple(item.evidence(element) for item, element in present),
-        discarded=rest,
+        tuple(item.evidence for item in present),
+        discarded=discarded,
     )
 
 
-def _metastases(chart: Chart) -> Iterable[tuple[Resource, str]]:
+def _metastases(chart: Chart) -> Iterator[_Metastasis]:
     for item in chart.resources:
-        if item.use is Use.DROP:
-            continue
-        if item.kind == "Condition" and "liver-metastasis" in item.meanings:
-            yield item, "code"
-        elif (
-            item.kind == "Condition"
-            and item.meanings & UNSITED_METASTASIS
-            and _names_liver(chart, item.data.get("bodySite"))
-        ):
-            yield item, "bodySite"
-        elif (
-            item.kind == "Observation"
-            and item.meanings & METASTASIS_SITE_CODES
-            and _LIVER & chart.meanings(item.data.get("valueCodeableConcept"))
-        ):
-            yield item, "valueCodeableConcept"
-    yield from ((found.resource, found.element) for found in m_categories(chart) if found.says_liver)
+        element = _element(chart, item) if item.use is not Use.DROP else None
+        if element is not None:
+            yield _Metastasis(item, element, _doubt(chart, item))
+    for found in m_categories(chart):
+        if found.says_liver:
+            yield _Metastasis(found.resource, found.element, found.resource.why)
 
 
-def _names_liver(chart: Chart, sites: object) -> bool:
-    return any(_LIVER & chart.meanings(site) for site in (sites if isinstance(sites, list) else [sites]))
+def _element(chart: Chart, item: Resource) -> str | None:
+    """The element of a resource that speaks of liver metastases, if there is one."""
+    if item.kind == "Condition":
+        if item.meanings & {"liver-metastasis", "liver-metastasis-review", "history-of-liver-metastasis"}:
+            return "code"
+        is_unsited = item.meanings & UNSITED_METASTASIS or is_secondary(chart, item)
+        return "bodySite" if is_unsited and _names_liver(chart, item.data.get("bodySite")) else None
+    if item.kind != "Observation":
+        return None
+    if item.meanings & METASTASIS_SITE_CODES and _LIVER & chart.meanings(item.coded_value):
+        return "valueCodeableConcept"
+    return "code" if "history-of-liver-metastasis" in item.meanings else None
 
 
-def _set_aside(item: Resource) -> str:
-    return item.why or ("refuted" if item.is_negated else "recorded as resolved or inactive: history")
+def _doubt(chart: Chart, item: Resource) -> str:
+    """Why a statement of liver metastases does not count for certain."""
+    if "history-of-liver-metastasis" in item.meanings:
+        return "only a history of liver metastases, or its denial, is recorded"
+    if "liver-metastasis-review" in item.meanings and "liver-metastasis" not in item.meanings:
+        return "the code does not say whether it is a metastasis of the NET"
+    tumour = links(chart).tumour_of(item)
+    is_of_other = tumour is Tumour.OTHER or (tumour is Tumour.UNTOLD and links(chart).is_pointing(item))
+    return REFUSALS[tumour] if is_of_other else item.why
+
+
+def _names_liver(chart: Chart, sites: Iterable[object] | None) -> bool:
+    return any(_LIVER & chart.meanings(site) for site in sites or ())
 
 
 # --- involvement ------------------------------------------------------------------------------------------------------
@@ -127,11 +155,16 @@ def _set_aside(item: Resource) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Estimate:
-    """One statement of how much of the liver is tumour."""
+    """One statement of how much of the liver is tumour; with a doubt it only takes certainty away."""
 
     value: LiverInvolvement
     evidence: tuple[Evidence, ...]
-    is_candidate: bool = False
+    doubt: str = ""
+    note: str | None = None
+
+    @property
+    def day(self) -> PartialDate | None:
+        return self.value.date
 
 
 _CATEGORIES = {
@@ -140,86 +173,107 @@ _CATEGORIES = {
     "involvement-26-50": Interval(Decimal(25), Decimal(50), low_closed=False),
     "involvement-over-50": Interval(Decimal(50), Decimal(100), low_closed=False),
 }
+_ANY_PERCENT = Interval(Decimal(0), Decimal(100))
+_QUARTER = 92  # days
 
 
 @once
 def liver_involvement_percent(chart: Chart) -> Fact[LiverInvolvement]:
-    """The percentage of the liver that is tumour: the newest imaging, volumetry before an estimate (clinical.md 7.4)."""
-    estimates, discarded = _estimates(chart)
-    usable = [item for item in estimates if not item.is_candidate]
-    discarded += [
-        Discarded(evidence, "unconfirmed")
+    """The percentage of the liver that is tumour: the newest imaging, volumetry before an estimate (clinical.md 7.4).
+
+    What disagrees and is not surely older widens the value: volumetry and an estimate of one quarter, an unconfirmed,
+    unreadable or undated statement.
+    """
+    estimates, refused = _estimates(chart)
+    firm = [item for item in estimates if not item.doubt and item.day is not None]
+    discarded = refused + tuple(
+        Discarded(evidence, item.doubt or "undated")
         for item in estimates
-        if item.is_candidate
+        if item not in firm
         for evidence in item.evidence
-    ]
-    if not usable or chart.blind("liver_involvement_percent") is not None:
-        return Fact(gap=_no_involvement(chart, estimates), discarded=tuple(discarded))
-    if any(item.value.date is None for item in usable):
-        undated = [item for item in usable if item.value.date is None]
-        discarded += [Discarded(evidence, "undated") for item in undated for evidence in item.evidence]
-        usable = [item for item in usable if item.value.date is not None]
-    if not usable:
-        return Fact(
-            gap=Gap(GapKind.INDETERMINATE, "Liver involvement: the value on record has no date."),
-            discarded=tuple(discarded),
-        )
-    governing, notes = _governing(usable, [item for item in estimates if item.is_candidate])
-    used = [item for item in usable if item in governing]
-    discarded += [
+    )
+    if not firm or chart.blind("liver_involvement_percent") is not None:
+        return Fact(gap=_no_involvement(chart, estimates), discarded=discarded)
+    return _involvement(firm, [item for item in estimates if item not in firm], discarded)
+
+
+def _involvement(
+    firm: Sequence[_Estimate], doubtful: Sequence[_Estimate], discarded: tuple[Discarded, ...]
+) -> Fact[LiverInvolvement]:
+    governing = _governing(firm)
+    chosen = [item for item in firm if item in governing or _rivals(item, governing[0])]
+    later = [item for item in doubtful if not _surely_before(item.day, governing[0].day)]
+    notes = _involvement_notes(
+        chosen, is_disputed=len(chosen) > len(governing) or _spread(governing), is_doubted=bool(later)
+    )
+    older = tuple(
         Discarded(evidence, "newer imaging or volumetry governs")
-        for item in usable
-        if item not in governing
+        for item in firm
+        if item not in chosen
         for evidence in item.evidence
-    ]
-    value = _combined(governing)
+    )
+    percent = hull(item.value.percent for item in (*chosen, *later))
     return Fact(
-        value,
-        tuple(evidence for item in used for evidence in item.evidence),
-        discarded=tuple(discarded),
+        replace(governing[0].value, percent=percent),
+        tuple(dict.fromkeys(evidence for item in chosen for evidence in item.evidence)),
+        discarded=discarded + older,
         notes=notes,
     )
 
 
-def _no_involvement(chart: Chart, estimates: Sequence[_Estimate]) -> Gap:
-    if chart.blind("liver_involvement_percent") is None and estimates:
-        return Gap(GapKind.INDETERMINATE, "Liver involvement: only an unconfirmed value is on record.")
-    return chart.missing("liver_involvement_percent")
-
-
-def _day(item: _Estimate) -> date:
-    return item.value.date.latest if item.value.date is not None else date.min
-
-
-def _governing(
-    usable: Sequence[_Estimate], candidates: Sequence[_Estimate]
-) -> tuple[list[_Estimate], tuple[Note, ...]]:
-    """The newest statements; volumetry and an estimate of the same quarter that disagree govern together."""
-    newest = max(usable, key=_day)
-    volumetry = [item for item in usable if item.value.method is InvolvementMethod.VOLUMETRY]
-    measured = max(volumetry, key=_day, default=newest)
-    if _day(newest) > add_months(_day(measured), 3):
-        measured = newest
-    chosen = [
-        item for item in usable if _day(item) == _day(measured) and item.value.method is measured.value.method
-    ]
-    rivals = [
-        item
-        for item in usable
-        if item not in chosen
-        and abs((_day(item) - _day(measured)).days) <= _QUARTER
-        and _apart(item, measured)
-    ]
-    later = [item for item in candidates if _day(item) >= _day(measured)]
-    notes = (
-        (Note("conflicting", "Statements of the same quarter disagree; both are taken into account."),)
-        if rivals or later
-        else ()
+def _involvement_notes(
+    chosen: Sequence[_Estimate], *, is_disputed: bool, is_doubted: bool
+) -> tuple[Note, ...]:
+    found = (
+        (
+            is_disputed,
+            "conflicting",
+            "Statements of the same quarter disagree; both are taken into account.",
+        ),
+        (
+            is_doubted,
+            "unconfirmed",
+            "An unconfirmed, unreadable or undated statement was taken into account.",
+        ),
+        (
+            any(item.note == "unit-missing" for item in chosen),
+            "unit-missing",
+            "The value has no unit; it was read as percent.",
+        ),
     )
-    return [*chosen, *rivals, *later], notes
+    return tuple(Note(flag, text) for holds, flag, text in found if holds)
 
 
-_QUARTER = 92
+def _no_involvement(chart: Chart, estimates: Sequence[_Estimate]) -> Gap:
+    blind = chart.blind("liver_involvement_percent")
+    if blind is not None or not estimates:
+        return blind or chart.missing("liver_involvement_percent")
+    reason = estimates[0].doubt or "without a date"
+    return Gap(GapKind.INDETERMINATE, f"Liver involvement: a value is on record, but {reason}.")
+
+
+def _last(item: _Estimate) -> date:
+    return item.day.latest if item.day is not None else date.min
+
+
+def _governing(firm: Sequence[_Estimate]) -> list[_Estimate]:
+    """The newest statements of one day and method: volumetry, unless it is more than a quarter older than an estimate."""
+    newest = max(firm, key=_last)
+    volumetry = [item for item in firm if item.value.method is InvolvementMethod.VOLUMETRY]
+    measured = max(volumetry, key=_last, default=newest)
+    if _last(newest) > add_months(_last(measured), 3):
+        measured = newest
+    return [item for item in firm if item.day == measured.day and item.value.method is measured.value.method]
+
+
+def _rivals(item: _Estimate, measured: _Estimate) -> bool:
+    """Whether a statement disagrees and is of the same quarter, or may be as new."""
+    is_recent = abs((_last(item) - _last(measured)).days) <= _QUARTER
+    return (is_recent or not _surely_before(item.day, measured.day)) and _apart(item, measured)
+
+
+def _surely_before(day: PartialDate | None, other: PartialDate | None) -> bool:
+    return day is not None and other is not None and day.latest < other.earliest
 
 
 def _apart(one: _Estimate, other: _Estimate) -> bool:
@@ -227,94 +281,82 @@ def _apart(one: _Estimate, other: _Estimate) -> bool:
     return first.high < second.low or second.high < first.low
 
 
-def _combined(governing: Sequence[_Estimate]) -> LiverInvolvement:
-    newest = max(governing, key=_day)
-    method = min((item.value.method for item in governing), key=list(InvolvementMethod).index)
-    return LiverInvolvement(hull(item.value.percent for item in governing), newest.value.date, method)
+def _spread(items: Sequence[_Estimate]) -> bool:
+    return any(_apart(one, other) for one, other in product(items, items))
 
 
-def _estimates(chart: Chart) -> tuple[list[_Estimate], list[Discarded]]:
-    estimates: list[_Estimate] = []
-    discarded: list[Discarded] = []
-    for name, read in (
-        ("liver-involvement-percent-code", _percent),
-        ("liver-involvement-category-code", _category),
+def _estimates(chart: Chart) -> tuple[list[_Estimate], tuple[Discarded, ...]]:
+    results: list[_Estimate | Discarded] = [*chart.dropped("liver_involvement_percent")]
+    for name, method in (
+        ("liver-involvement-percent-code", InvolvementMethod.ESTIMATE),
+        ("liver-involvement-category-code", InvolvementMethod.CATEGORY),
     ):
         found = chart.find({name}, "Observation")
-        discarded += found.discarded
-        for item in (*found.usable, *found.candidates):
-            result = read(chart, item)
-            estimates += [result] if isinstance(result, _Estimate) else []
-            discarded += [result] if isinstance(result, Discarded) else []
-    volumes, refused = _volumetry(chart)
-    return estimates + volumes, discarded + refused
+        results += [_estimate(chart, item, method) for item in (*found.usable, *found.candidates)]
+    results += _volumetry(chart)
+    estimates = [item for item in results if isinstance(item, _Estimate)]
+    return estimates, tuple(item for item in results if isinstance(item, Discarded))
 
 
-def _percent(_: Chart, item: Resource) -> _Estimate | Discarded:
-    element = next((name for name in item.data if name.startswith("value")), "value")
+def _estimate(chart: Chart, item: Resource, method: InvolvementMethod) -> _Estimate | Discarded:
+    """A percentage or a category, also in words; what cannot be read may be any percentage."""
+    if links(chart).tumour_of(item) is Tumour.OTHER:
+        return Discarded(item.value_evidence(), REFUSALS[Tumour.OTHER])
+    if not has_value(item):
+        return Discarded(item.value_evidence(), "states no value")
+    evidence = item.value_evidence()
+    bounds = [_CATEGORIES[name] for name in chart.meanings(item.coded_value) if name in _CATEGORIES]
+    if bounds:
+        value = LiverInvolvement(hull(bounds), item.date, InvolvementMethod.CATEGORY)
+        return _Estimate(value, (evidence,), item.why)
     measured = measure(item.data, PERCENT)
     if not isinstance(measured, Measured):
-        return Discarded(
-            item.evidence(element, measured.as_written if measured else None),
-            measured.reason if measured else "states no value",
-        )
-    value = LiverInvolvement(measured.interval, item.date, InvolvementMethod.ESTIMATE)
-    is_candidate = item.use is not Use.USE or measured.needs_confirmation
-    return _Estimate(value, (item.evidence(element, measured.as_written),), is_candidate)
-
-
-def _category(chart: Chart, item: Resource) -> _Estimate | Discarded:
-    concept = item.data.get("valueCodeableConcept")
-    bounds = next((_CATEGORIES[name] for name in chart.meanings(concept) if name in _CATEGORIES), None)
-    code = next((written(coding) for coding in codings(concept)), None)
-    if bounds is None:
-        return Discarded(
-            item.evidence("valueCodeableConcept", code), "no known category of liver involvement"
-        )
-    value = LiverInvolvement(bounds, item.date, InvolvementMethod.CATEGORY)
-    return _Estimate(value, (item.evidence("valueCodeableConcept", code),), item.use is not Use.USE)
+        reason = measured.reason if measured is not None else "its value cannot be read"
+        return _Estimate(LiverInvolvement(_ANY_PERCENT, item.date, method), (evidence,), item.why or reason)
+    words = "a value in free text needs a clinician's confirmation" if measured.needs_confirmation else ""
+    return _Estimate(
+        LiverInvolvement(measured.interval, item.date, method),
+        (replace(evidence, value=measured.as_written),),
+        item.why or words,
+        measured.note,
+    )
 
 
 # --- tumour volume over liver volume of one study ---------------------------------------------------------------------
 
+_PLAUSIBLE_LIVER = Interval(Decimal(500), Decimal(8000))  # mL (terminology.md 2 g)
+_Volume = tuple[Resource, Measured]
 
-def _volumetry(chart: Chart) -> tuple[list[_Estimate], list[Discarded]]:
+
+def _volumetry(chart: Chart) -> list[_Estimate | Discarded]:
     tumours, refused = _volumes(chart, "liver-tumour-volume-code")
     livers, also_refused = _volumes(chart, "liver-volume-code")
-    discarded = [*refused, *also_refused]
     pairs = [
         (tumour, liver)
         for tumour, liver in product(tumours, livers)
         if _same_study(chart, tumour[0], liver[0])
     ]
     paired = {id(part) for pair in pairs for part in pair}
-    discarded += [
-        Discarded(item.evidence("valueQuantity", size.as_written), "no second volume of the same study")
+    lone = [
+        Discarded(part[0].evidence("valueQuantity", part[1].as_written), "no second volume of the same study")
         for part in (*tumours, *livers)
         if id(part) not in paired
-        for item, size in [part]
     ]
-    results = [_ratio(tumour, liver) for tumour, liver in pairs]
-    return [item for item in results if isinstance(item, _Estimate)], discarded + [
-        item for item in results if isinstance(item, Discarded)
-    ]
-
-
-_Volume = tuple[Resource, Measured]
+    return [*refused, *also_refused, *lone, *(_ratio(tumour, liver) for tumour, liver in pairs)]
 
 
 def _volumes(chart: Chart, name: str) -> tuple[list[_Volume], list[Discarded]]:
     found = chart.find({name}, "Observation")
     volumes: list[_Volume] = []
-    discarded = list(found.discarded)
+    refused: list[Discarded] = []
     for item in (*found.usable, *found.candidates):
-        measured = measure(item.data, VOLUME)
+        measured = None if item.is_absent else measure(item.data, VOLUME)
         if isinstance(measured, Measured) and measured.note is None:
             volumes.append((item, measured))
         else:
             reason = measured.reason if isinstance(measured, Refused) else "states no volume with a unit"
-            discarded.append(Discarded(item.evidence("valueQuantity"), reason))
-    return volumes, discarded
+            refused.append(Discarded(item.evidence("valueQuantity"), reason))
+    return volumes, refused
 
 
 def _same_study(chart: Chart, one: Resource, other: Resource) -> bool:
@@ -341,12 +383,12 @@ def _ratio(tumour: _Volume, liver: _Volume) -> _Estimate | Discarded:
         whole.evidence("valueQuantity", total.as_written),
     )
     if total.interval.low <= 0 or size.interval.high > total.interval.low:
-        return Discarded(evidence[0], "the tumour volume is larger than the liver volume")
+        return Discarded(evidence[0], "the tumour volume is not surely smaller than the liver volume")
     low, high = size.interval.low / total.interval.high * 100, size.interval.high / total.interval.low * 100
-    is_candidate = Use.CANDIDATE in (part.use, whole.use)
-    return _Estimate(
-        LiverInvolvement(Interval(low, high), part.date, InvolvementMethod.VOLUMETRY), evidence, is_candidate
-    )
+    is_plausible = _PLAUSIBLE_LIVER.low <= total.interval.low and total.interval.high <= _PLAUSIBLE_LIVER.high
+    doubt = part.why or whole.why or ("" if is_plausible else "the liver volume is not plausible")
+    value = LiverInvolvement(Interval(low, high), part.date or whole.date, InvolvementMethod.VOLUMETRY)
+    return _Estimate(value, evidence, doubt)
 
 
 # --- resectability ----------------------------------------------------------------------------------------------------
@@ -356,46 +398,65 @@ _RESECTABILITY = {
     "resectability-unresectable": Resectability.UNRESECTABLE,
     "resectability-uncertain": Resectability.UNCERTAIN,
 }
+_Statement = tuple[Resource, Resectability | None]  # None: cannot be read
 
 
 @once
 def liver_resectability(chart: Chart) -> Fact[Resectability]:
-    """The newest statement of a board or surgeon on whether the liver metastases can be resected."""
+    """The newest statement of a board or surgeon on whether the liver metastases can be resected.
+
+    A statement that disagrees and may be as new - of the same day, undated, unconfirmed, unreadable - leaves it open.
+    """
     found = chart.find({"liver-resectability-code", "resectability-unresectable"}, "Observation")
-    discarded = found.discarded + tuple(
-        Discarded(item.evidence("code"), item.why) for item in found.candidates
+    stated = [(item, _stated(chart, item)) for item in (*found.usable, *found.candidates) if has_value(item)]
+    silent = [item for item in (*found.usable, *found.candidates) if not has_value(item)]
+    firm = [(item, value) for item, value in stated if item.use is Use.USE and value is not None]
+    discarded = chart.dropped("liver_resectability") + tuple(
+        Discarded(item.value_evidence(), item.why or "states no value that can be read")
+        for item in (*silent, *(item for item, value in stated if (item, value) not in firm))
     )
-    stated = [(item, value) for item in found.usable for value in _stated(chart, item)]
-    if not stated or chart.blind("liver_resectability") is not None:
-        return Fact(gap=chart.missing("liver_resectability"), discarded=discarded)
-    newest = max(_last_day(item.date) for item, _ in stated)
-    current = [(item, value) for item, value in stated if _last_day(item.date) == newest]
+    if not firm or chart.blind("liver_resectability") is not None:
+        return Fact(gap=_not_stated(chart, stated), discarded=discarded)
+    newest, value = max(firm, key=lambda pair: pair[0].date.latest if pair[0].date else date.min)
+    rivals = [
+        item for item, said in stated if said is not value and not _surely_before(item.date, newest.date)
+    ]
+    if rivals:
+        gap = Gap(GapKind.CONFLICTING, "Resectability: statements disagree, and none is surely the newest.")
+        return Fact(gap=gap, discarded=discarded + _disagreeing(firm))
+    return _resectability(firm, newest, value, discarded)
+
+
+def _disagreeing(firm: Sequence[_Statement]) -> tuple[Discarded, ...]:
+    return tuple(Discarded(item.value_evidence(), "statements disagree") for item, _ in firm)
+
+
+def _resectability(
+    firm: Sequence[_Statement],
+    newest: Resource,
+    value: Resectability | None,
+    discarded: tuple[Discarded, ...],
+) -> Fact[Resectability]:
+    used = [item for item, said in firm if said is value and not _surely_before(item.date, newest.date)]
     older = tuple(
-        Discarded(item.evidence("value"), "a newer statement governs")
-        for item, _ in stated
-        if _last_day(item.date) != newest
+        Discarded(item.value_evidence(), "a newer statement governs") for item, _ in firm if item not in used
     )
-    if len({value for _, value in current}) > 1:
-        reason = "Resectability: statements of the same day disagree."
-        return Fact(
-            gap=Gap(GapKind.CONFLICTING, reason),
-            discarded=discarded
-            + older
-            + tuple(Discarded(item.evidence("value"), "statements disagree") for item, _ in current),
-        )
-    return Fact(
-        current[0][1],
-        tuple(item.evidence("valueCodeableConcept", value) for item, value in current),
-        discarded=discarded + older,
-    )
+    evidence = tuple(replace(item.value_evidence(), value=value and str(value)) for item in used)
+    return Fact(value, evidence, discarded=discarded + older)
 
 
-def _stated(chart: Chart, item: Resource) -> list[Resectability]:
-    meanings = chart.meanings(item.data.get("valueCodeableConcept"))
-    if "resectability-unresectable" in item.meanings and not meanings & {"presence-absent"}:
-        return [Resectability.UNRESECTABLE]
-    return [value for name, value in _RESECTABILITY.items() if name in meanings]
+def _not_stated(chart: Chart, stated: Sequence[_Statement]) -> Gap:
+    blind = chart.blind("liver_resectability")
+    if blind is not None or not stated:
+        return blind or chart.missing("liver_resectability")
+    reason = stated[0][0].why or "states no value that can be read"
+    return Gap(GapKind.INDETERMINATE, f"Resectability: recorded, but {reason}.")
 
 
-def _last_day(day: PartialDate | None) -> date:
-    return day.latest if day is not None else date.min
+def _stated(chart: Chart, item: Resource) -> Resectability | None:
+    """What a statement says; "unresectable: no" does not say that it can be resected."""
+    values = {value for name, value in _RESECTABILITY.items() if name in chart.meanings(item.coded_value)}
+    if len(values) == 1:
+        return values.pop()
+    is_unresectable = "resectability-unresectable" in item.meanings and not values
+    return Resectability.UNRESECTABLE if is_unresectable and stated_presence(chart, item) else None

@@ -2,27 +2,42 @@
 
 from fhir_mappings.chart import Chart
 from fhir_mappings.facts import Discarded, Evidence, Fact, Gap, GapKind
+from fhir_mappings.resource import Resource, Use
 from fhir_mappings.when import PartialDate, parse_date
+
+
+def _patients(chart: Chart) -> list[Resource]:
+    """The Patient resource; several where versions of it disagree and none is the newest."""
+    return [item for item in chart.resources if item.kind == "Patient" and item.use is not Use.DROP]
 
 
 def birth_date(chart: Chart) -> Fact[PartialDate]:
     """The date of birth; a year or month alone stays the interval that it is."""
-    if chart.patient is None:
+    patients = _patients(chart)
+    if not patients:
         return Fact(gap=chart.missing("birth_date"))
-    text = chart.patient.data.get("birthDate")
-    if text is None:
+    texts = list(dict.fromkeys(item.data.get("birthDate") for item in patients))
+    if len(texts) > 1:
+        return Fact(gap=Gap(GapKind.CONFLICTING, "Date of birth: versions of the patient disagree."))
+    if texts[0] is None:
         return Fact(gap=Gap(GapKind.NOT_RECORDED, "Date of birth: not on record."))
-    found = parse_date(text)
+    found = parse_date(texts[0])
     if found is None or found.earliest > chart.on:
         return Fact(gap=Gap(GapKind.UNREADABLE, "Date of birth: what is recorded is no day in the past."))
-    return Fact(found, (Evidence(chart.patient.reference, "birthDate", value=str(text)),))
+    return Fact(found, (Evidence(patients[0].reference, "birthDate", value=str(texts[0])),))
 
 
 def deceased(chart: Chart) -> Fact[bool]:
-    """Whether the patient has died by the day of evaluation."""
-    if chart.patient is None:
+    """Whether the patient has died by the day of evaluation; of versions that disagree, the death counts."""
+    patients = _patients(chart)
+    if not patients:
         return Fact(gap=chart.missing("deceased"))
-    data, reference = chart.patient.data, chart.patient.reference
+    read = [_deceased(chart, item) for item in patients]
+    return max(read, key=lambda fact: (fact.value is True, fact.value is None))
+
+
+def _deceased(chart: Chart, patient: Resource) -> Fact[bool]:
+    data, reference = patient.data, patient.reference
     if (flag := data.get("deceasedBoolean")) is not None:
         return Fact(flag, (Evidence(reference, "deceasedBoolean", value=str(flag).lower()),))
     if (day := parse_date(data.get("deceasedDateTime"))) is None:
@@ -30,7 +45,5 @@ def deceased(chart: Chart) -> Fact[bool]:
     evidence = Evidence(reference, "deceasedDateTime", day, value=str(day))
     if day.earliest <= chart.on:
         return Fact(True, (evidence,))  # noqa: FBT003  the value of the fact
-    later = Discarded(evidence, "dated after the day of evaluation")
-    return Fact(
-        gap=Gap(GapKind.NOT_RECORDED, "Vital status: no death by the day of evaluation."), discarded=(later,)
-    )
+    gap = Gap(GapKind.NOT_RECORDED, "Vital status: no death by the day of evaluation.")
+    return Fact(gap=gap, discarded=(Discarded(evidence, "dated after the day of evaluation"),))

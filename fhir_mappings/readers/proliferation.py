@@ -32,6 +32,7 @@ from fhir_mappings.quantity import (
     Refused,
     Scale,
     measure,
+    measure_text,
     naaccr_ki67,
 )
 from fhir_mappings.readers.histology import REFUSALS, Tumour, links, tissue_of
@@ -127,7 +128,7 @@ def _notes(chart: Chart, usable: Sequence[_Reading], doubtful: Sequence[_Reading
             "breast-code",
             "A Ki-67 value of the NET stands under a code for breast tumours.",
         ),
-        (bool(doubtful), "unconfirmed", "An unconfirmed or unreadable Ki-67 value was taken into account."),
+        (bool(doubtful), "unconfirmed", "An unconfirmed Ki-67 value was taken into account."),
         (blind is not None, "incomplete", blind.reason if blind else ""),
     )
     return tuple(Note(flag, text) for holds, flag, text in found if holds)
@@ -334,14 +335,36 @@ def _counts(chart: Chart) -> tuple[_Counts, tuple[Discarded, ...]]:
 
 def _counted(item: Resource) -> tuple[MitosisUnit | None, Interval, str | None] | None:
     """The unit, count and words of an observation; None where it holds no value at all."""
-    read = [(unit, value) for unit, scale in _SCALES if (value := measure(item.data, scale)) is not None]
+    read = [(unit, value) for unit, scale in _SCALES if (value := _count(item, scale)) is not None]
     for unit, value in read:
         if isinstance(value, Measured) and _has_unit(item, unit, value):
             return unit, value.interval, value.as_written
     return (None, _ANY_COUNT, read[0][1].as_written) if read else None
 
 
+_COUNT_AND_UNIT = re.compile(
+    r"\s*([<>=≤≥~]*\s*[\d.,]+(?:\s*[-–]\s*[\d.,]+)?)\s*((?:/|per\b)\s*.+)", re.IGNORECASE
+)
+
+
+def _count(item: Resource, scale: Scale) -> Measured | Refused | None:
+    """A count; also in a text such as "1 /2mm2" of Dutch pathology."""
+    text = item.data.get("valueString")
+    match = _COUNT_AND_UNIT.fullmatch(text) if isinstance(text, str) and len(text) <= _A_LINE else None
+    if match is None:
+        return measure(item.data, scale)
+    number, factor = measure_text(match[1], scale), scale.factor(match[2])
+    if factor is None or not isinstance(number, Measured):
+        return Refused(f"the unit is not one of {scale.name}", text)
+    found = number.interval
+    scaled = Interval(found.low * factor, found.high * factor, found.low_closed, found.high_closed)
+    return Measured(scaled, match[0].strip())
+
+
+_A_LINE = 80  # characters: a count and its unit, and no report
+
+
 def _has_unit(item: Resource, unit: MitosisUnit, value: Measured) -> bool:
-    if value.note == "unit-missing":
+    if value.note in ("unit-missing", "text-value"):
         return unit is MitosisUnit.PER_10_HPF and "mitosis-code-per-10-hpf" in item.meanings
     return value.note is None and not value.needs_confirmation

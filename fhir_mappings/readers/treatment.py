@@ -1,7 +1,7 @@
 """Facts of the treatment: resection of the primary, and how the disease went on."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from datetime import date
 
 from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import (
@@ -10,35 +10,22 @@ from fhir_mappings.facts import (
     Fact,
     Gap,
     GapKind,
-    Note,
     PrimaryResection,
-    ResidualStatus,
     Response,
     ResponseAssessment,
     ResponseCourse,
 )
-from fhir_mappings.readers.histology import Tumour, links
+from fhir_mappings.readers.histology import REFUSALS, Tumour, links, sites_in
+from fhir_mappings.readers.presence import has_value
+from fhir_mappings.readers.residual import Operation, residual_status
 from fhir_mappings.readers.site import primary_site
 from fhir_mappings.resource import Resource, Use, codings, written
-from fhir_mappings.site_relations import overlap, removes
+from fhir_mappings.site_relations import is_en_bloc, overlap, removes
 from fhir_mappings.when import PartialDate
 
 # --- resection of the primary -----------------------------------------------------------------------------------------
 
-_RESIDUALS = {
-    "residual-r2": ResidualStatus.R2,
-    "residual-r1": ResidualStatus.R1,
-    "residual-r0": ResidualStatus.R0,
-}  # the worst first
-
-
-@dataclass(frozen=True, slots=True)
-class _Operation:
-    """An operation that may have removed the primary, and which of the primary sites it covers."""
-
-    resource: Resource
-    covers: frozenset[str]
-    evidence: Evidence
+_LOCAL = "procedure-local-excision"
 
 
 @once
@@ -47,105 +34,113 @@ def primary_resection(chart: Chart) -> Fact[PrimaryResection]:
 
     Several primaries have to be removed all; the operation for a primary of unknown site settles nothing.
     """
-    operations, discarded = _operations(chart)
-    sites = _primary_sites(chart)
+    operations, refused = _operations(chart)
     done = [item for item in operations if item.resource.use is Use.USE and not item.resource.is_negated]
     at_site = [item for item in done if item.covers]
-    discarded += [
-        Discarded(item.evidence, "not at the site of the primary")
-        for item in done
-        if not item.covers and sites
-    ]
-    if at_site and not set(sites) <= frozenset().union(*(item.covers for item in at_site)):
-        return Fact(gap=_partly(sites, at_site), discarded=tuple(discarded) + _kept(at_site))
+    rest = [item for item in operations if item not in at_site]
+    discarded = refused + tuple(Discarded(item.evidence, _reason(item)) for item in rest)
+    sites = _primary_sites(chart)
+    covered = frozenset().union(*(item.covers for item in at_site))
+    if at_site and set(sites) <= covered:
+        return _performed(chart, at_site, discarded)
     if at_site:
-        return _performed(chart, at_site, tuple(discarded))
-    return _not_performed(chart, [item for item in operations if item not in done], done, tuple(discarded))
+        kept = tuple(
+            Discarded(item.evidence, "does not settle whether every primary was removed") for item in at_site
+        )
+        return Fact(gap=_partly(sorted(set(sites) - covered)), discarded=discarded + kept)
+    return _not_performed(chart, rest, discarded)
 
 
-def _kept(
-    operations: Iterable[_Operation], reason: str = "does not settle whether the primary was removed"
-) -> tuple[Discarded, ...]:
-    return tuple(Discarded(item.evidence, reason) for item in operations)
+def _reason(item: Operation) -> str:
+    if item.resource.is_negated:
+        return "recorded as not done"
+    return item.resource.why or "not surely at the site of the primary"
 
 
-def _partly(sites: Sequence[str], operations: Sequence[_Operation]) -> Gap:
-    covered = frozenset().union(*(item.covers for item in operations))
-    left = ", ".join(site for site in sites if site not in covered)
+def _partly(left: Iterable[str]) -> Gap:
     return Gap(
         GapKind.INDETERMINATE,
-        f"Resection of the primary: several primary sites are on record, and no resection of {left}.",
+        "Resection of the primary: several primary sites are on record, and no resection of "
+        f"{', '.join(left)}.",
     )
 
 
 def _not_performed(
-    chart: Chart,
-    others: Sequence[_Operation],
-    elsewhere: Sequence[_Operation],
-    discarded: tuple[Discarded, ...],
+    chart: Chart, operations: Sequence[Operation], discarded: tuple[Discarded, ...]
 ) -> Fact[PrimaryResection]:
-    if (blind := chart.blind("primary_resection")) is not None:
-        return Fact(gap=blind, discarded=discarded)
-    negated = [item for item in others if item.resource.is_negated and item.covers]
-    candidates = [item for item in others if item.resource.use is Use.CANDIDATE]
-    if negated and not candidates:
-        return Fact(
-            PrimaryResection(performed=False), tuple(item.evidence for item in negated), discarded=discarded
-        )
-    if candidates:
-        reason = f"Resection of the primary: recorded, but {candidates[0].resource.why}."
-        return Fact(
-            gap=Gap(GapKind.INDETERMINATE, reason),
-            discarded=discarded + _kept(candidates, candidates[0].resource.why),
-        )
-    if elsewhere and not _primary_sites(chart):
-        reason = "Resection of the primary: a resection is on record, but not the site of the primary."
-        return Fact(gap=Gap(GapKind.INDETERMINATE, reason), discarded=discarded + _kept(elsewhere))
-    absences = chart.find({"acquired-absence"}, "Condition").usable
-    if absences:
-        reason = "Resection of the primary: only an acquired absence of an organ is on record, without operation or date."
-        return Fact(
-            gap=Gap(GapKind.INDETERMINATE, reason),
-            discarded=discarded
-            + tuple(Discarded(item.evidence("code"), "no operation") for item in absences),
-        )
-    return Fact(gap=chart.missing("primary_resection"), discarded=discarded)
+    negated = [item for item in operations if item.resource.is_negated and item.covers]
+    absences = chart.find({"acquired-absence"}, "Condition")
+    missing_organs = [item for item in absences.usable if not item.is_negated]
+    gap = chart.blind("primary_resection") or _doubt(chart, operations, missing_organs)
+    discarded += tuple(
+        Discarded(item.evidence("code"), "an acquired absence tells neither operation nor date")
+        for item in (*absences.usable, *absences.candidates)
+    )
+    if gap is None and negated:
+        evidence = tuple(item.evidence for item in negated)
+        kept = tuple(item for item in discarded if item.evidence not in evidence)
+        return Fact(PrimaryResection(performed=False), evidence, discarded=kept)
+    return Fact(gap=gap or chart.missing("primary_resection"), discarded=discarded)
+
+
+def _doubt(chart: Chart, operations: Sequence[Operation], absences: Sequence[Resource]) -> Gap | None:
+    """Why it is open whether the primary was resected, though something speaks for it."""
+    candidate = next((item for item in operations if item.resource.use is Use.CANDIDATE), None)
+    done = [item for item in operations if item.resource.use is Use.USE and not item.resource.is_negated]
+    if candidate is not None:
+        reason = f"recorded, but {candidate.resource.why}"
+    elif done and not _primary_sites(chart):
+        reason = "a resection is on record, but not the site of the primary"
+    elif any(_LOCAL in item.resource.meanings or _reason_is_net(chart, item.resource) for item in done):
+        reason = "an operation is on record, but not whether it removed the primary"
+    elif absences:
+        reason = "only an acquired absence of an organ is on record, without operation or date"
+    else:
+        return None
+    return Gap(GapKind.INDETERMINATE, f"Resection of the primary: {reason}.")
 
 
 def _performed(
-    chart: Chart, operations: Sequence[_Operation], discarded: tuple[Discarded, ...]
+    chart: Chart, operations: Sequence[Operation], discarded: tuple[Discarded, ...]
 ) -> Fact[PrimaryResection]:
-    dated = sorted(
+    days = sorted(
         (item.resource.date for item in operations if item.resource.date), key=lambda day: day.latest
     )
-    residual, evidence, notes = _residual(chart, operations)
+    all_dated = len(days) == len(operations)
+    residual = residual_status(chart, operations)
     value = PrimaryResection(
         performed=True,
-        date=dated[0] if len(dated) == len(operations) else None,
-        residual=residual,
+        date=days[0] if all_dated else None,
+        residual=residual.status,
         with_transplant=any(_with_transplant(chart, item.resource) for item in operations),
-        local_excision=all("procedure-local-excision" in item.resource.meanings for item in operations),
+        local_excision=_is_local_somewhere(operations),
         sites=tuple(sorted(frozenset().union(*(item.covers for item in operations)))),
-        last_date=dated[-1] if len(dated) == len(operations) else None,
+        last_date=days[-1] if all_dated else None,
     )
-    return Fact(
-        value, tuple(item.evidence for item in operations) + evidence, discarded=discarded, notes=notes
-    )
+    evidence = tuple(item.evidence for item in operations) + residual.evidence
+    return Fact(value, evidence, discarded=discarded + residual.discarded, notes=residual.notes)
 
 
-def _operations(chart: Chart) -> tuple[list[_Operation], list[Discarded]]:
+def _is_local_somewhere(operations: Sequence[Operation]) -> bool:
+    """Whether one of the primaries was removed by local excision only."""
+    formal = [item.covers for item in operations if _LOCAL not in item.resource.meanings]
+    local = [item.covers for item in operations if _LOCAL in item.resource.meanings]
+    return bool(frozenset().union(*local) - frozenset().union(*formal))
+
+
+def _operations(chart: Chart) -> tuple[list[Operation], tuple[Discarded, ...]]:
     names = chart.inputs["primary_resection"].value_sets - {"liver-transplant-procedure"}
     found = chart.find(names, "Procedure")
-    discarded = list(found.discarded)
+    refused = list(chart.dropped("primary_resection"))
     operations = []
     for item in (*found.usable, *found.candidates):
         if _is_diagnostic(chart, item):
-            discarded.append(Discarded(item.evidence("extension"), "for diagnosis only"))
+            refused.append(Discarded(item.evidence("extension"), "for diagnosis only"))
         else:
             operations.append(
-                _Operation(item, _covered(chart, item), item.evidence("code", _first_code(item)))
+                Operation(item, _covered(chart, item), item.evidence("code", _first_code(item)))
             )
-    return operations, discarded
+    return operations, tuple(refused)
 
 
 def _first_code(item: Resource) -> str | None:
@@ -163,17 +158,19 @@ def _primary_sites(chart: Chart) -> tuple[str, ...]:
 
 
 def _covered(chart: Chart, item: Resource) -> frozenset[str]:
-    """Which of the primary sites an operation removed: those of its own body site, else of its code, else of its reason."""
-    sites = _primary_sites(chart)
-    named = {
-        name.removeprefix("site-")
-        for concept in item.data.get("bodySite") or ()
-        for name in chart.meanings(concept)
-        if name.startswith("site-")
-    }
-    removed = named or frozenset().union(*(removes(name) for name in item.meanings))
-    covered = overlap(sites, removed)
-    return covered or (frozenset(sites) if _reason_is_net(chart, item) and not removed else covered)
+    """Which of the primary sites an operation removed: by its body site, by its code, else by its reason.
+
+    A body site narrows what a code means ("small bowel": the jejunum), except where organs are removed as one.
+    """
+    sites = frozenset(_primary_sites(chart))
+    named = frozenset().union(*(sites_in(chart.meanings(part)) for part in item.data.get("bodySite") or ()))
+    by_code = frozenset().union(*(removes(name) for name in item.meanings))
+    is_en_bloc_there = any(is_en_bloc(name) for name in item.meanings) and bool(overlap(named, by_code))
+    if named and not is_en_bloc_there:
+        return overlap(sites, named)
+    if by_code or named:
+        return sites & (by_code | named)
+    return sites if _reason_is_net(chart, item) and len(sites) == 1 else frozenset()
 
 
 def _reason_is_net(chart: Chart, item: Resource) -> bool:
@@ -182,50 +179,23 @@ def _reason_is_net(chart: Chart, item: Resource) -> bool:
 
 
 def _with_transplant(chart: Chart, operation: Resource) -> bool:
+    """Whether the operation was part of a liver transplantation, or may have been on the same day."""
+    parts = {chart.target(reference) for reference in operation.data.get("partOf") or ()}
     transplants = chart.find({"liver-transplant-procedure"}, "Procedure").usable
     return any(
-        item.date is not None and item.date == operation.date for item in transplants if not item.is_negated
+        item.reference in parts or _may_be_same_day(item.date, operation.date)
+        for item in transplants
+        if not item.is_negated
     )
 
 
-def _residual(
-    chart: Chart, operations: Sequence[_Operation]
-) -> tuple[ResidualStatus, tuple[Evidence, ...], tuple[Note, ...]]:
-    """The residual status of the operation: its outcome, or an Observation of the NET on or after its day."""
-    stated: list[tuple[ResidualStatus, Evidence]] = []
-    for operation in operations:
-        meanings = chart.meanings(operation.resource.data.get("outcome"))
-        stated += [
-            (status, operation.resource.evidence("outcome"))
-            for name, status in _RESIDUALS.items()
-            if name in meanings
-        ]
-    first = min((item.resource.date.earliest for item in operations if item.resource.date), default=None)
-    for item in chart.find({"residual-status-code", "margin-status-code"}, "Observation").usable:
-        is_earlier = first is not None and item.date is not None and item.date.latest < first
-        if links(chart).tumour_of(item) is Tumour.NET and not is_earlier:
-            stated += _stated_residual(chart, item)
-    if not stated:
-        return ResidualStatus.NOT_STATED, (), ()
-    order = [*_RESIDUALS.values(), ResidualStatus.NOT_STATED]
-    worst = min((status for status, _ in stated), key=order.index)
-    notes = (
-        ()
-        if len({status for status, _ in stated}) == 1
-        else (Note("residual-conflict", "Statements of the residual status differ; the worst counts."),)
+def _may_be_same_day(one: PartialDate | None, other: PartialDate | None) -> bool:
+    return (
+        one is not None
+        and other is not None
+        and one.earliest <= other.latest
+        and other.earliest <= one.latest
     )
-    return worst, tuple(evidence for status, evidence in stated if status is worst), notes
-
-
-def _stated_residual(chart: Chart, item: Resource) -> list[tuple[ResidualStatus, Evidence]]:
-    concept = item.data.get("valueCodeableConcept")
-    meanings = chart.meanings(concept)
-    evidence = item.evidence(
-        "valueCodeableConcept", next((written(coding) for coding in codings(concept)), None)
-    )
-    if "margin-status-code" in item.meanings:
-        return [(ResidualStatus.R0, evidence)] if meanings & {"margin-negative", "presence-absent"} else []
-    return [(status, evidence) for name, status in _RESIDUALS.items() if name in meanings]
 
 
 # --- course of the disease --------------------------------------------------------------------------------------------
@@ -239,61 +209,78 @@ _RESPONSES = {
     "response-no-evidence-of-disease": Response.COMPLETE,
     "response-improved": Response.RESPONSE,
 }
+_MAY_BE_BAD = (Response.PROGRESSION, Response.CONFLICTING)
+_NOT_EVALUABLE = frozenset({"response-not-evaluable", "response-lesion-level", "presence-unknown"})
+_Assessed = tuple[ResponseAssessment, Evidence]
 
 
 @once
 def disease_response(chart: Chart) -> Fact[ResponseCourse]:
     """All dated assessments of the NET, in the order of the days of imaging.
 
-    An unconfirmed assessment stays in the course, marked: an unconfirmed progression takes certainty away, an
-    unconfirmed good one counts for nothing (clinical.md 5.2, 7.5).
+    What may be a progression stays in the course, marked as not confirmed, and takes certainty away: a preliminary or
+    undated one, and one whose value cannot be read. An unconfirmed good one counts for nothing (clinical.md 5.2, 7.5).
     """
-    if (blind := chart.blind("disease_response")) is not None:
-        return Fact(gap=blind)
     found = chart.find({"response-code"}, "Observation")
-    discarded = list(found.discarded)
-    assessments: list[tuple[ResponseAssessment, Evidence]] = []
-    for item in (*found.usable, *found.candidates):
-        result = _assessed(chart, item)
-        if isinstance(result, Discarded):
-            discarded.append(result)
-        else:
-            assessments.append(result)
-    if not assessments:
-        return Fact(gap=chart.missing("disease_response"), discarded=tuple(discarded))
-    course = tuple(
-        sorted(
-            _merged([item for item, _ in assessments]),
-            key=lambda item: (item.date.earliest, item.date.latest, item.reference),
-        )
+    results = [_assessed(chart, item) for item in (*found.usable, *found.candidates)]
+    assessed = [item for item in results if not isinstance(item, Discarded)]
+    discarded = chart.dropped("disease_response") + tuple(
+        item for item in results if isinstance(item, Discarded)
+    )
+    if (blind := chart.blind("disease_response")) is not None:
+        unsure = tuple(Discarded(evidence, "the record is incomplete") for _, evidence in assessed)
+        return Fact(gap=blind, discarded=discarded + unsure)
+    if not assessed:
+        gap = _no_assessment(chart, is_recorded=bool(results))
+        return Fact(gap=gap, discarded=discarded)
+    course = sorted(
+        _merged([item for item, _ in assessed]),
+        key=lambda item: (item.date.earliest, item.date.latest, item.reference),
     )
     return Fact(
-        ResponseCourse(course), tuple(evidence for _, evidence in assessments), discarded=tuple(discarded)
+        ResponseCourse(tuple(course)), tuple(evidence for _, evidence in assessed), discarded=discarded
     )
 
 
-def _assessed(chart: Chart, item: Resource) -> tuple[ResponseAssessment, Evidence] | Discarded:
-    concept = item.data.get("valueCodeableConcept")
-    meanings = chart.meanings(concept)
-    evidence = item.evidence(
-        "valueCodeableConcept", next((written(coding) for coding in codings(concept)), None)
-    )
-    response = next((value for name, value in _RESPONSES.items() if name in meanings), None)
-    if links(chart).tumour_of(item) is Tumour.OTHER:
-        return Discarded(evidence, "speaks of another tumour")
+def _no_assessment(chart: Chart, *, is_recorded: bool) -> Gap:
+    if is_recorded:
+        return Gap(GapKind.INDETERMINATE, "Disease response: no assessment on record counts for certain.")
+    return chart.missing("disease_response")
+
+
+def _assessed(chart: Chart, item: Resource) -> _Assessed | Discarded:
+    evidence, tumour = item.value_evidence(), links(chart).tumour_of(item)
+    if tumour is Tumour.OTHER:
+        return Discarded(evidence, REFUSALS[tumour])
+    response = _response(chart, item)
     if response is None:
-        return Discarded(
-            evidence,
-            "not evaluable"
-            if "response-not-evaluable" in meanings
-            else "no value that says how the disease went on",
-        )
-    if item.date is None:
-        return Discarded(evidence, "undated")
-    confirmed = item.use is Use.USE and links(chart).tumour_of(item) is Tumour.NET
-    if not confirmed and response is not Response.PROGRESSION:
-        return Discarded(evidence, item.why or "cannot be assigned to one of two tumours")
-    return ResponseAssessment(response, item.date, item.reference, confirmed), evidence
+        return Discarded(evidence, "not evaluable" if has_value(item) else "states no value")
+    doubt = item.why or REFUSALS.get(tumour, "") or ("undated" if item.date is None else "")
+    if doubt and response not in _MAY_BE_BAD:
+        return Discarded(evidence, doubt)
+    is_read = not _is_unread(chart, item)
+    day = item.date or PartialDate(date.min, chart.on, "an unknown day")
+    return ResponseAssessment(response, day, item.reference, confirmed=not doubt and is_read), evidence
+
+
+def _response(chart: Chart, item: Resource) -> Response | None:
+    """The trend, if one is stated; a value that cannot be read may be a progression."""
+    meanings = chart.meanings(item.coded_value)
+    said = {value for name, value in _RESPONSES.items() if name in meanings}
+    if said:
+        return _overall(said)
+    is_unread = has_value(item) and not meanings & _NOT_EVALUABLE
+    return Response.CONFLICTING if is_unread else None
+
+
+def _is_unread(chart: Chart, item: Resource) -> bool:
+    return chart.meanings(item.coded_value).isdisjoint(_RESPONSES)
+
+
+def _overall(said: set[Response]) -> Response:
+    if Response.PROGRESSION in said or Response.CONFLICTING in said:
+        return Response.PROGRESSION if said == {Response.PROGRESSION} else Response.CONFLICTING
+    return min(said, key=list(Response).index)
 
 
 def _merged(assessments: Sequence[ResponseAssessment]) -> list[ResponseAssessment]:
@@ -301,16 +288,10 @@ def _merged(assessments: Sequence[ResponseAssessment]) -> list[ResponseAssessmen
     by_day: dict[tuple[PartialDate, bool], list[ResponseAssessment]] = {}
     for item in assessments:
         by_day.setdefault((item.date, item.confirmed), []).append(item)
-    merged = []
-    for same in by_day.values():
-        responses = {item.response for item in same}
-        conflict = Response.CONFLICTING in responses or (
-            Response.PROGRESSION in responses and len(responses) > 1
-        )
-        first = min(same, key=lambda item: item.reference)
-        merged.append(
-            ResponseAssessment(Response.CONFLICTING, first.date, first.reference, first.confirmed)
-            if conflict
-            else first
-        )
-    return merged
+    return [_of_one_day(same) for same in by_day.values()]
+
+
+def _of_one_day(same: Sequence[ResponseAssessment]) -> ResponseAssessment:
+    first = min(same, key=lambda item: item.reference)
+    response = _overall({item.response for item in same})
+    return ResponseAssessment(response, first.date, first.reference, first.confirmed)

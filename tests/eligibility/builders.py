@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
+from fhir_mappings.facts import Differentiation as Diff
 from fhir_mappings.facts import (
     DiseaseExtent,
     Evidence,
@@ -35,7 +36,6 @@ from fhir_mappings.facts import (
     Tissue,
     TransplantStatus,
 )
-from fhir_mappings.facts import Differentiation as Diff
 from fhir_mappings.interval import Interval, point
 from fhir_mappings.when import PartialDate, parse_date
 
@@ -91,7 +91,9 @@ def grade(text: str, when: str | None = "2025-11-01") -> Fact[HistologicGrade]:
     return known(HistologicGrade(Grade(text), day(when) if when else None), "Observation/grade", when)
 
 
-def sites(*names: str, worst: PortalClass = PortalClass.PORTAL, classes: tuple[PortalClass, ...] = ()) -> Fact[PrimarySite]:
+def sites(
+    *names: str, worst: PortalClass = PortalClass.PORTAL, classes: tuple[PortalClass, ...] = ()
+) -> Fact[PrimarySite]:
     """Primary sites and their worst portal class."""
     return known(PrimarySite(names, worst, classes), "Condition/net")
 
@@ -109,7 +111,9 @@ NOT_RESECTED: Fact[PrimaryResection] = known(PrimaryResection(performed=False), 
 def absent(when: str | None = "2026-10-20", *, whole_body: bool = True) -> Fact[ExtrahepaticDisease]:
     """No disease outside the liver, on imaging of a day."""
     as_of = day(when) if when else None
-    return known(ExtrahepaticDisease(Presence.ABSENT, as_of, whole_body_imaging=whole_body), "Observation/pet", when)
+    return known(
+        ExtrahepaticDisease(Presence.ABSENT, as_of, whole_body_imaging=whole_body), "Observation/pet", when
+    )
 
 
 def present(*extents: DiseaseExtent, sites: tuple[str, ...] = ()) -> Fact[ExtrahepaticDisease]:
@@ -177,7 +181,10 @@ LISTED: Fact[TransplantStatus] = known(TransplantStatus.LISTED, "ServiceRequest/
 
 VECTORS: dict[str, tuple[Facts, str]] = {  # clinical.md 7.6 under milan-net-2016
     "A": (facts(), "meets"),
-    "B": (facts(ki67_percent=ki67("12"), differentiation=known(Diff.NET_G2), histologic_grade=grade("G2")), "outside"),
+    "B": (
+        facts(ki67_percent=ki67("12"), differentiation=known(Diff.NET_G2), histologic_grade=grade("G2")),
+        "outside",
+    ),
     "C": (facts(liver_involvement_percent=liver("[26,50]")), "incomplete"),
     "D": (facts(disease_response=course("2026-07-01 PD", "2026-10-20 SD")), "not-yet"),
     "E": (

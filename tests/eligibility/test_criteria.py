@@ -17,12 +17,15 @@ from fhir_mappings.facts import (
     Fact,
     Facts,
     GapKind,
+    Grade,
+    HistologicGrade,
     MitosisUnit,
     Note,
     OrderKind,
     PortalClass,
     Resectability,
 )
+from fhir_mappings.when import PartialDate
 from tests.eligibility.builders import (
     NOT_RESECTED,
     ON,
@@ -90,12 +93,11 @@ def tumour(histology: Differentiation | None, grading: Any, index: Any, count: A
     return facts(differentiation=fact, histologic_grade=grading, ki67_percent=index, mitotic_count=count)
 
 
-@pytest.mark.parametrize(("histology", "grading", "index", "count", "answer"), HISTOLOGY.values(), ids=HISTOLOGY)
+@pytest.mark.parametrize("row", HISTOLOGY.values(), ids=HISTOLOGY)
 @pytest.mark.parametrize("policy_id", [MILAN, OLD])
-def test_the_table_of_histologies(
-    histology: Differentiation | None, grading: Any, index: Any, count: Any, answer: str, policy_id: str
-):
-    result = ask("differentiation", tumour(histology, grading, index, count), policy_id)
+def test_the_table_of_histologies(row: tuple[Any, Any, Any, Any, str], policy_id: str):
+    *measures, answer = row
+    result = ask("differentiation", tumour(*measures), policy_id)
     assert result.answer == answer
     assert result.nature is Nature.PERMANENT
 
@@ -110,7 +112,9 @@ def test_the_table_of_histologies(
         ("[15,20)", "met", ()),
     ],
 )
-def test_optn_wants_fewer_than_20_mitoses_per_10_high_power_fields(count: str, answer: str, flags: tuple[Flag, ...]):
+def test_optn_wants_fewer_than_20_mitoses_per_10_high_power_fields(
+    count: str, answer: str, flags: tuple[Flag, ...]
+):
     chart = facts(mitotic_count=mitoses(count, MitosisUnit.PER_10_HPF))
     result = ask("differentiation", chart, OPTN)
     assert (result.answer, result.flags) == (answer, flags)
@@ -137,11 +141,39 @@ def test_optn_reads_an_old_grade_three_like_the_others(when: str, answer: str):
 )
 def test_a_mitotic_count_in_the_other_unit_is_less_sure(policy_id: str, own: Any, other: Any, count: str):
     assert ask("differentiation", facts(mitotic_count=mitoses(count, own)), policy_id).flags == ()
-    assert ask("differentiation", facts(mitotic_count=mitoses(count, other)), policy_id).flags == (Flag.LOW_CONFIDENCE,)
+    assert ask("differentiation", facts(mitotic_count=mitoses(count, other)), policy_id).flags == (
+        Flag.LOW_CONFIDENCE,
+    )
 
 
 def test_a_carcinoma_of_low_ki67_is_shown_as_a_conflict():
     assert ask("differentiation", tumour(D.NEC_OR_NET, NONE, ki67("5"), NONE)).flags == (Flag.CONFLICTING,)
+
+
+def test_a_neoplasm_with_a_low_grade_is_no_conflict():
+    assert ask("differentiation", tumour(D.UNSPECIFIED, grade("G1"), NONE, NONE)).flags == ()
+    assert ask("differentiation", tumour(D.NEC_OR_NET, NONE, NONE, NONE)).flags == ()
+
+
+def test_a_grade_three_that_may_be_of_2018_is_not_read_as_of_2019():
+    spread = PartialDate(date(2018, 12, 1), date(2019, 2, 1), "2018-12-01/2019-02-01")
+    fact = known(HistologicGrade(Grade.G3, spread))
+    assert ask("differentiation", tumour(D.UNSPECIFIED, fact, NONE, NONE)).answer is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("grading", "index", "reason"),
+    [
+        (grade("G2"), ki67("5"), "The histology is NET, grade not stated, histologic grade G2."),
+        (NONE, ki67("5"), "The histology is NET, grade not stated, Ki-67 5 %."),
+    ],
+)
+def test_the_reason_names_what_gives_the_grade(grading: Any, index: Any, reason: str):
+    assert ask("differentiation", tumour(D.NET, grading, index, NONE)).reason == reason
+
+
+def test_a_grade_that_the_histology_states_needs_no_second_source():
+    assert ask("differentiation", tumour(D.NET_G1, NONE, NONE, NONE)).reason == "The histology is NET G1."
 
 
 @pytest.mark.parametrize("name", ["histologic_grade", "ki67_percent", "mitotic_count"])
@@ -181,7 +213,9 @@ FLAGS = {
 
 @pytest.mark.parametrize(("criterion", "name"), NEEDED.items())
 @pytest.mark.parametrize("kind", GapKind)
-def test_a_gap_makes_its_criterion_unknown_with_its_own_sentence_and_flag(criterion: str, name: str, kind: GapKind):
+def test_a_gap_makes_its_criterion_unknown_with_its_own_sentence_and_flag(
+    criterion: str, name: str, kind: GapKind
+):
     result = ask(criterion, facts(**{name: gap(kind, "So it is.")}))
     assert (result.answer, result.reason, result.flags) == (Answer.UNKNOWN, "So it is.", FLAGS[kind])
     assert result.gap is not None
@@ -201,7 +235,10 @@ def test_what_exists_and_did_not_arrive_is_looked_up_and_not_ordered_again(name:
 def test_a_result_carries_evidence_discarded_data_notes_and_citation():
     seen, other = Evidence("Observation/a", "value", day("2025-01-02")), Evidence("Observation/b", "value")
     fact = Fact(
-        ki67("2").value, (seen, seen), discarded=(Discarded(other, "older"),), notes=(Note("unit", "The unit is odd."),)
+        ki67("2").value,
+        (seen, seen),
+        discarded=(Discarded(other, "older"),),
+        notes=(Note("unit", "The unit is odd."),),
     )
     result = ask("ki-67", facts(ki67_percent=fact))
     assert result.evidence == (seen,)
@@ -223,10 +260,26 @@ PORTAL: dict[str, tuple[Fact[Any], str, str]] = {  # Milan (both), OPTN
     "rectosigmoid": (sites("rectosigmoid", worst=P.REVIEW), "unknown", "unknown"),
     "ampulla": (sites("ampulla", worst=P.REVIEW), "met", "met"),
     "pancreas and ileum": (sites("pancreas", "ileum"), "met", "met"),
-    "ileum and lung": (sites("ileum", "lung", worst=P.NOT_PORTAL, classes=(P.PORTAL, P.NOT_PORTAL)), "not-met", "not-met"),
-    "ileum and stomach": (sites("ileum", "stomach", worst=P.REVIEW, classes=(P.PORTAL, P.REVIEW)), "unknown", "met"),
-    "ileum and rectum": (sites("ileum", "rectum", worst=P.NOT_PORTAL, classes=(P.PORTAL, P.NOT_PORTAL)), "not-met", "unknown"),
-    "ileum and unknown": (sites("ileum", "unknown", worst=P.UNKNOWN, classes=(P.PORTAL, P.UNKNOWN)), "unknown", "unknown"),
+    "ileum and lung": (
+        sites("ileum", "lung", worst=P.NOT_PORTAL, classes=(P.PORTAL, P.NOT_PORTAL)),
+        "not-met",
+        "not-met",
+    ),
+    "ileum and stomach": (
+        sites("ileum", "stomach", worst=P.REVIEW, classes=(P.PORTAL, P.REVIEW)),
+        "unknown",
+        "met",
+    ),
+    "ileum and rectum": (
+        sites("ileum", "rectum", worst=P.NOT_PORTAL, classes=(P.PORTAL, P.NOT_PORTAL)),
+        "not-met",
+        "unknown",
+    ),
+    "ileum and unknown": (
+        sites("ileum", "unknown", worst=P.UNKNOWN, classes=(P.PORTAL, P.UNKNOWN)),
+        "unknown",
+        "unknown",
+    ),
     "classes not given": (sites("ileum", "rectum", worst=P.NOT_PORTAL), "not-met", "unknown"),
     "classes not given, no override": (sites("ileum", "lung", worst=P.NOT_PORTAL), "not-met", "not-met"),
 }
@@ -234,7 +287,9 @@ PORTAL: dict[str, tuple[Fact[Any], str, str]] = {  # Milan (both), OPTN
 
 @pytest.mark.parametrize(("fact", "milan", "optn"), PORTAL.values(), ids=PORTAL)
 def test_the_table_of_primary_sites(fact: Fact[Any], milan: str, optn: str):
-    answers = [ask("portal-drainage", facts(primary_site=fact), policy_id).answer for policy_id in (MILAN, OLD, OPTN)]
+    answers = [
+        ask("portal-drainage", facts(primary_site=fact), policy_id).answer for policy_id in (MILAN, OLD, OPTN)
+    ]
     assert answers == [milan, milan, optn]
 
 
@@ -303,7 +358,9 @@ PRESENT: dict[str, tuple[tuple[DiseaseExtent, ...], str, Nature]] = {
 
 
 @pytest.mark.parametrize(("extents", "answer", "nature"), PRESENT.values(), ids=PRESENT)
-def test_the_table_of_disease_outside_the_liver(extents: tuple[DiseaseExtent, ...], answer: str, nature: Nature):
+def test_the_table_of_disease_outside_the_liver(
+    extents: tuple[DiseaseExtent, ...], answer: str, nature: Nature
+):
     result = ask("no-extrahepatic-disease", facts(extrahepatic_disease=present(*extents)))
     assert (result.answer, result.nature) == (answer, nature)
 
@@ -356,7 +413,17 @@ def test_a_negative_needs_a_study_of_the_whole_body(policy_id: str):
         (gap(), "unknown"),
         (NOT_RESECTED, "met"),
     ],
-    ids=["before", "same day", "after", "month before", "same month", "second one after", "no day", "none", "in situ"],
+    ids=[
+        "before",
+        "same day",
+        "after",
+        "month before",
+        "same month",
+        "second one after",
+        "no day",
+        "none",
+        "in situ",
+    ],
 )
 def test_a_negative_study_has_to_follow_the_resection(operated: Fact[Any], answer: str):
     assert ask("no-extrahepatic-disease", facts(primary_resection=operated)).answer == answer

@@ -72,7 +72,13 @@ VALUES: dict[str, list[Fact[Any]]] = {
     "differentiation": [known(item) for item in Differentiation],
     "histologic_grade": [grade("G1"), grade("G2"), grade("G3"), grade("G3", "2015"), grade("G4"), gap()],
     "ki67_percent": [ki67(item) for item in ("2", "9.9", "10", "[5,15]", "20", "25", "(5,100]")],
-    "mitotic_count": [mitoses("3"), mitoses("20", MitosisUnit.PER_10_HPF), mitoses("25"), mitoses("[15,25]"), gap()],
+    "mitotic_count": [
+        mitoses("3"),
+        mitoses("20", MitosisUnit.PER_10_HPF),
+        mitoses("25"),
+        mitoses("[15,25]"),
+        gap(),
+    ],
     "primary_site": [
         sites("ileum"),
         sites("lung", worst=P.NOT_PORTAL),
@@ -98,7 +104,13 @@ VALUES: dict[str, list[Fact[Any]]] = {
         present(DiseaseExtent.NODAL),
         present(DiseaseExtent.REVIEW),
     ],
-    "liver_involvement_percent": [liver("30"), liver("50"), liver("[26,50]"), liver("60"), liver("30", "2026-01-01")],
+    "liver_involvement_percent": [
+        liver("30"),
+        liver("50"),
+        liver("[26,50]"),
+        liver("60"),
+        liver("30", "2026-01-01"),
+    ],
     "disease_response": [
         course("2026-01-10 SD", "2026-10-20 SD"),
         course("2026-10-20 PD"),
@@ -120,7 +132,9 @@ def answers(chart: Facts, item: Any) -> dict[str, Answer]:
 
 
 @given(chart=CHARTS, name=st.sampled_from(FACT_NAMES), kind=st.sampled_from(GapKind), item=POLICIES)
-def test_forgetting_a_fact_changes_only_what_reads_it_and_only_to_unknown(chart: Facts, name: str, kind: GapKind, item: Any):
+def test_forgetting_a_fact_changes_only_what_reads_it_and_only_to_unknown(
+    chart: Facts, name: str, kind: GapKind, item: Any
+):
     before = answers(chart, item)
     after = answers(replace(chart, **{name: gap(kind)}), item)
     for criterion, answer in after.items():
@@ -135,19 +149,30 @@ def test_forgetting_a_fact_changes_only_what_reads_it_and_only_to_unknown(chart:
 
 
 @pytest.mark.parametrize("kind", GapKind)
-@pytest.mark.parametrize(("criterion", "name"), [(key, name) for key, names in NEEDED.items() for name in names])
+@pytest.mark.parametrize(
+    ("criterion", "name"), [(key, name) for key, names in NEEDED.items() for name in names]
+)
 def test_what_is_needed_is_needed(criterion: str, name: str, kind: GapKind):
     assert answers(facts(**{name: gap(kind)}), policies()[0])[criterion] is Answer.UNKNOWN
 
 
-@given(chart=CHARTS, names=st.sets(st.sampled_from(sorted(VALUES))), kind=st.sampled_from(sorted(HIDING)), item=POLICIES)
-def test_forgetting_several_facts_never_turns_an_answer_round(chart: Facts, names: set[str], kind: GapKind, item: Any):
+@given(
+    chart=CHARTS,
+    names=st.sets(st.sampled_from(sorted(VALUES))),
+    kind=st.sampled_from(sorted(HIDING)),
+    item=POLICIES,
+)
+def test_forgetting_several_facts_never_turns_an_answer_round(
+    chart: Facts, names: set[str], kind: GapKind, item: Any
+):
     before = answers(chart, item)
     after = answers(replace(chart, **{name: gap(kind) for name in names}), item)
     assert all(after[key] in (before[key], Answer.UNKNOWN) for key in before)
 
 
-NUMBERS = st.decimals(Decimal(0), Decimal(100), places=1) | st.sampled_from([Decimal(item) for item in (9, 10, 19, 20, 49, 50)])
+NUMBERS = st.decimals(Decimal(0), Decimal(100), places=1) | st.sampled_from(
+    [Decimal(item) for item in (9, 10, 19, 20, 49, 50)]
+)
 
 
 @st.composite
@@ -155,7 +180,12 @@ def nested(draw: st.DrawFn) -> tuple[Interval, Interval]:
     """An interval and a narrower one inside it."""
     low, inner_low, inner_high, high = sorted(draw(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS)))
     closed = draw(st.tuples(st.booleans(), st.booleans()))
-    outer = Interval(low, high, low == high or low == inner_low or closed[0], low == high or high == inner_high or closed[1])
+    outer = Interval(
+        low,
+        high,
+        low in (high, inner_low) or closed[0],
+        high in (low, inner_high) or closed[1],
+    )
     return outer, Interval(inner_low, inner_high)
 
 
@@ -187,8 +217,12 @@ DATED = {
 }
 
 
-@given(when=DATES, cut=st.sampled_from([4, 7]), name=st.sampled_from(sorted(DATED)), chart=CHARTS, item=POLICIES)
-def test_learning_the_day_never_turns_an_answer_round(when: Any, cut: int, name: str, chart: Facts, item: Any):
+@given(
+    when=DATES, cut=st.sampled_from([4, 7]), name=st.sampled_from(sorted(DATED)), chart=CHARTS, item=POLICIES
+)
+def test_learning_the_day_never_turns_an_answer_round(
+    when: Any, cut: int, name: str, chart: Facts, item: Any
+):
     text = when.isoformat()
     vague = answers(replace(chart, **{name: DATED[name](text[:cut])}), item)
     exact = answers(replace(chart, **{name: DATED[name](text)}), item)

@@ -9,8 +9,9 @@ from cds_service.eligibility.criteria import CRITERIA, ages_out_on, is_under_age
 from cds_service.eligibility.criterion import percent
 from cds_service.eligibility.policy import policy
 from cds_service.eligibility.verdict import Answer, Flag
-from fhir_mappings.facts import Facts, Fact, Ki67, Tissue, OrderKind
-from tests.eligibility.builders import ON, day, facts, interval, ki67, known, liver
+from fhir_mappings.facts import Fact, Facts, Ki67, Ki67Reading, OrderKind, Resectability, Tissue
+from fhir_mappings.interval import highest
+from tests.eligibility.builders import ON, absent, day, facts, interval, ki67, known, liver
 
 MILAN, OLD, OPTN = "milan-net-2016", "milan-net-2007", "optn-nlrb-net"
 
@@ -101,7 +102,11 @@ AGES = {  # date of birth, for 2026-11-23: <= 60, <= 55, < 60
 @pytest.mark.parametrize(("born", "milan", "old", "optn"), AGES.values(), ids=AGES)
 def test_the_table_of_ages(born: str, milan: str, old: str, optn: str):
     chart = facts(birth_date=known(day(born)))
-    assert tuple(ask("age", chart, policy_id).answer for policy_id in (MILAN, OLD, OPTN)) == (milan, old, optn)
+    assert tuple(ask("age", chart, policy_id).answer for policy_id in (MILAN, OLD, OPTN)) == (
+        milan,
+        old,
+        optn,
+    )
 
 
 def test_age_is_relative_and_says_so():
@@ -111,7 +116,9 @@ def test_age_is_relative_and_says_so():
 
 
 @pytest.mark.parametrize(
-    ("on", "answer"), [(date(2021, 2, 28), "met"), (date(2021, 3, 1), "not-met")], ids=["28 February", "1 March"]
+    ("on", "answer"),
+    [(date(2021, 2, 28), "met"), (date(2021, 3, 1), "not-met")],
+    ids=["28 February", "1 March"],
 )
 def test_born_on_29_february_the_birthday_of_a_common_year_is_1_march(on: date, answer: str):
     assert ask("age", facts(birth_date=known(day("1960-02-29"))), MILAN, on).answer == answer
@@ -165,10 +172,20 @@ def test_a_ki67_that_only_g1_gives_is_met_and_flagged_as_derived():
         (ki67("2", when="2024-11-23"), ()),
         (ki67("2", when="2024-11-22"), (Flag.LOW_CONFIDENCE,)),
     ],
-    ids=["metastasis", "not stated", "primary", "primary near the limit", "primary above", "24 months", "older"],
+    ids=[
+        "metastasis",
+        "not stated",
+        "primary",
+        "primary near the limit",
+        "primary above",
+        "24 months",
+        "older",
+    ],
 )
 @pytest.mark.parametrize("policy_id", [MILAN])
-def test_a_low_ki67_is_less_sure_from_the_primary_or_after_24_months(fact: Fact[Ki67], flags: tuple[Flag, ...], policy_id: str):
+def test_a_low_ki67_is_less_sure_from_the_primary_or_after_24_months(
+    fact: Fact[Ki67], flags: tuple[Flag, ...], policy_id: str
+):
     result = ask("ki-67", facts(ki67_percent=fact), policy_id)
     assert result.flags == flags
     assert (OrderKind.KI67 in result.orders) is (Flag.LOW_CONFIDENCE in flags)
@@ -201,13 +218,19 @@ def test_liver_imaging_counts_up_to_six_months_and_three_in_optn(when: str, mila
 
 def test_stale_liver_imaging_is_unknown_even_above_the_limit_and_names_its_value():
     result = ask("liver-involvement", facts(liver_involvement_percent=liver("70", "2026-05-22")))
-    assert (result.answer, result.flags, result.stale_on) == (Answer.UNKNOWN, (Flag.STALE,), date(2026, 11, 22))
+    assert (result.answer, result.flags, result.stale_on) == (
+        Answer.UNKNOWN,
+        (Flag.STALE,),
+        date(2026, 11, 22),
+    )
     assert "70 %" in result.reason
     assert result.orders == (OrderKind.LIVER_MRI,)
 
 
 def test_liver_imaging_without_a_day_is_unknown():
-    assert ask("liver-involvement", facts(liver_involvement_percent=liver("30", None))).answer is Answer.UNKNOWN
+    assert (
+        ask("liver-involvement", facts(liver_involvement_percent=liver("30", None))).answer is Answer.UNKNOWN
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,3 +247,59 @@ def test_liver_imaging_without_a_day_is_unknown():
 )
 def test_percentages_are_written_as_a_clinician_writes_them(datum: str, text: str):
     assert percent(interval(datum)) == text
+
+
+def readings(*pairs: tuple[str, str | None]) -> Fact[Ki67]:
+    """Several Ki-67 readings of metastases: value and day."""
+    found = tuple(
+        Ki67Reading(interval(value), Tissue.LIVER_METASTASIS, day(when) if when else None, "Observation/1")
+        for value, when in pairs
+    )
+    return known(Ki67(highest(item.percent for item in found), found))
+
+
+def test_the_day_of_a_ki67_is_that_of_the_reading_that_governs():
+    assert (
+        ask("ki-67", facts(ki67_percent=readings(("2", "2026-01-01"), ("5", "2025-06-01")))).dated
+        == "2025-06-01"
+    )
+    assert ask("ki-67", facts(ki67_percent=readings(("5", None), ("2", "2025-06-01")))).dated is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "is_old"),
+    [
+        ([("2", "2020-01-01"), ("2", "2025-01-01")], False),
+        ([("2", "2020-01-01"), ("2", "2021-01-01")], True),
+        ([("2", "2024-11")], False),
+        ([("2", "2024-10")], True),
+        ([("2", None)], False),
+    ],
+)
+def test_the_newest_reading_tells_how_old_a_ki67_is(pairs: list[tuple[str, str | None]], is_old: bool):
+    assert (Flag.LOW_CONFIDENCE in ask("ki-67", facts(ki67_percent=readings(*pairs))).flags) is is_old
+
+
+def test_partly_dated_imaging_goes_stale_on_the_earliest_day_it_can():
+    assert ask("liver-involvement", facts(liver_involvement_percent=liver("30", "2026-10"))).stale_on == date(
+        2027, 4, 1
+    )
+    assert ask("no-extrahepatic-disease", facts(extrahepatic_disease=absent("2026-10"))).stale_on == date(
+        2027, 4, 1
+    )
+    assert ask("liver-involvement", facts(liver_involvement_percent=liver("30", "2026-05"))).stale_on == date(
+        2026, 11, 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("when", "words"), [("2026-05", "may be older"), ("2026-04", "is older"), ("2026-05-22", "is older")]
+)
+def test_imaging_that_may_be_too_old_is_told_from_imaging_that_is(when: str, words: str):
+    assert words in ask("liver-involvement", facts(liver_involvement_percent=liver("30", when))).reason
+
+
+def test_a_result_is_dated_by_its_first_dated_evidence():
+    assert ask("unresectable", facts()).dated is None
+    chart = facts(liver_resectability=known(Resectability.UNRESECTABLE, "Observation/board", "2026-09-01"))
+    assert ask("unresectable", chart).dated == "2026-09-01"

@@ -20,7 +20,9 @@ from cds_service.eligibility.policy import (
 )
 from fhir_mappings.facts import PortalClass
 
-MILAN_2016 = (files("cds_service.eligibility") / "policies" / "milan-net-2016.json").read_text(encoding="utf-8")
+MILAN_2016 = (files("cds_service.eligibility") / "policies" / "milan-net-2016.json").read_text(
+    encoding="utf-8"
+)
 EVERY = pytest.mark.parametrize("item", policies(), ids=lambda item: item.id)
 
 
@@ -65,7 +67,9 @@ def test_every_criterion_is_either_asked_or_said_to_be_left_out(item: Policy):
 @EVERY
 def test_every_policy_says_that_it_is_no_listing_policy_and_gives_outcomes_with_their_limits(item: Policy):
     assert re.search(r"not listing|not the OPTN policy", item.status)
-    assert all(word in item.evidence for word in ("non-randomised", "89 %", "22 %", "15 years younger", "52-58 %"))
+    assert all(
+        word in item.evidence for word in ("non-randomised", "89 %", "22 %", "15 years younger", "52-58 %")
+    )
 
 
 @EVERY
@@ -76,7 +80,9 @@ def test_every_rule_says_how_far_its_citation_was_checked(item: Policy):
 
 
 def test_what_was_only_remembered_is_not_called_verified():
-    assert {rule.citation.verification for rule in policy("optn-nlrb-net").rules} == {Verification.FROM_MEMORY}
+    assert {rule.citation.verification for rule in policy("optn-nlrb-net").rules} == {
+        Verification.FROM_MEMORY
+    }
 
 
 def test_the_policy_of_2007_has_no_ki67_number_and_says_so():
@@ -91,17 +97,41 @@ def test_only_the_rule_of_the_portal_drainage_carries_site_overrides(item: Polic
     assert {rule.criterion for rule in item.rules if rule.overrides} == {"portal-drainage"}
 
 
+NATURES = {
+    "differentiation": "permanent",
+    "ki-67": "permanent",
+    "portal-drainage": "permanent",
+    "primary-resected": "actionable",
+    "no-extrahepatic-disease": "permanent",
+    "liver-involvement": "permanent",
+    "stability": "time-resolving",
+    "age": "relative",
+    "unresectable": "actionable",
+}
+
+
+@EVERY
+def test_how_a_criterion_can_change_is_the_same_in_every_policy(item: Policy):
+    assert {rule.criterion: rule.nature.value for rule in item.rules} == {
+        rule.criterion: NATURES[rule.criterion] for rule in item.rules
+    }
+
+
 def test_the_policies_class_the_debatable_sites_as_their_texts_do():
     classes = {
         item.id: {site: found.portal_class for site, found in item.rule("portal-drainage").overrides.items()}
         for item in policies()
     }
-    assert classes["milan-net-2016"] == classes["milan-net-2007"] == {
-        "ampulla": PortalClass.PORTAL,
-        "rectum": PortalClass.NOT_PORTAL,
-        "stomach": PortalClass.REVIEW,
-        "rectosigmoid": PortalClass.REVIEW,
-    }
+    assert (
+        classes["milan-net-2016"]
+        == classes["milan-net-2007"]
+        == {
+            "ampulla": PortalClass.PORTAL,
+            "rectum": PortalClass.NOT_PORTAL,
+            "stomach": PortalClass.REVIEW,
+            "rectosigmoid": PortalClass.REVIEW,
+        }
+    )
     assert classes["optn-nlrb-net"] == {
         "ampulla": PortalClass.PORTAL,
         "rectum": PortalClass.UNKNOWN,
@@ -113,9 +143,19 @@ def test_the_policies_class_the_debatable_sites_as_their_texts_do():
 CITED = {"text": "Somebody 2016", "verification": "verified"}
 REFUSED = {
     "without-citation": ("age", {}, "citation", "rule age: 'citation' is missing"),
-    "without-citation-text": ("age", {"citation": {"verification": "verified"}}, None, "rule age: 'text' is missing"),
+    "without-citation-text": (
+        "age",
+        {"citation": {"verification": "verified"}},
+        None,
+        "rule age: 'text' is missing",
+    ),
     "without-verification": ("age", {"citation": {"text": "X"}}, None, "rule age: 'verification' is missing"),
-    "odd-verification": ("age", {"citation": CITED | {"verification": "sure"}}, None, "rule age: 'sure' is not a valid"),
+    "odd-verification": (
+        "age",
+        {"citation": CITED | {"verification": "sure"}},
+        None,
+        "rule age: 'sure' is not a valid",
+    ),
     "empty-citation": ("age", {"citation": CITED | {"text": " "}}, None, "rule age: 'text' should be a text"),
     "without-parameters": ("age", {}, "parameters", "rule age: 'parameters' is missing"),
     "missing-parameter": ("age", {"parameters": {"threshold": 60}}, None, "rule age: parameters should be"),
@@ -155,7 +195,9 @@ def test_the_loader_refuses_a_policy_that_forgets_a_criterion():
         parse_policy(json.dumps(document), "some.json")
 
 
-@pytest.mark.parametrize("key", ["id", "version", "title", "status", "evidence", "citation", "rules", "portalOverrides"])
+@pytest.mark.parametrize(
+    "key", ["id", "version", "title", "status", "evidence", "citation", "rules", "portalOverrides"]
+)
 def test_the_loader_refuses_a_policy_that_does_not_say_what_it_is(key: str):
     document = json.loads(MILAN_2016)
     del document[key]
@@ -172,7 +214,7 @@ def test_the_loader_refuses_a_site_without_a_citation():
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"rules": [1], "portalOverrides": {}}'])
 def test_the_loader_refuses_what_is_no_policy_at_all(text: str):
-    with pytest.raises(PolicyError, match="^some.json: "):
+    with pytest.raises(PolicyError, match=r"^some\.json: "):
         parse_policy(text, "some.json")
 
 

@@ -21,9 +21,7 @@ from tests.eligibility.builders import FACT_NAMES, LISTED, ON, VECTORS, day, fac
 from tests.eligibility.test_knowledge import CHARTS, POLICIES
 from tests.eligibility.test_verdict import GATES, ORDERS
 
-SCHEMA = json.loads(
-    (files("cds_service.eligibility") / "assessment.schema.json").read_text(encoding="utf-8")
-)
+SCHEMA = json.loads((files("cds_service.eligibility") / "assessment.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 FORBIDDEN = ("eligible", "contraindicat")
 
@@ -42,7 +40,9 @@ def test_every_vector_is_valid_under_every_policy(name: str, item: Policy):
     VALIDATOR.validate(rendered(VECTORS[name][0], item))
 
 
-@pytest.mark.parametrize("changes", [*(item[0] for item in GATES.values()), *(item[0] for item in ORDERS.values())])
+@pytest.mark.parametrize(
+    "changes", [*(item[0] for item in GATES.values()), *(item[0] for item in ORDERS.values())]
+)
 def test_every_gate_and_every_order_is_valid(changes: dict[str, Any]):
     VALIDATOR.validate(rendered(facts(**changes)))
 
@@ -92,7 +92,9 @@ def test_the_schema_refuses_what_it_should(path: tuple[Any, ...], value: Any):
 
 
 def test_everything_that_an_assessment_holds_is_rendered():
-    seen = Evidence("Observation/1", "valueQuantity", day("2026-10"), "http://loinc.org|29593-1", "Ki-67", "12 %")
+    seen = Evidence(
+        "Observation/1", "valueQuantity", day("2026-10"), "http://loinc.org|29593-1", "Ki-67", "12 %"
+    )
     fact = replace(ki67("12"), evidence=(seen,), discarded=(Discarded(seen, "older"),))
     chart = facts(
         ki67_percent=fact,
@@ -123,7 +125,9 @@ def test_everything_that_an_assessment_holds_is_rendered():
     }
     assert found["discarded"][0] == {"criterion": "ki-67", "reason": "older", **shown}
     assert found["considerations"][0]["id"] == "other-malignancy"
-    assert found["issues"] == [{"reference": "Observation/2", "problem": "no code", "facts": ["ki67_percent"]}]
+    assert found["issues"] == [
+        {"reference": "Observation/2", "problem": "no code", "facts": ["ki67_percent"]}
+    ]
     assert found["mendings"] == [{"reference": "Patient/1", "element": "name", "mended": "a list"}]
     assert found["agesOutOn"] == "2027-12-01"
     assert found["otherVerdicts"] == {"milan-net-2007": "borderline", "optn-nlrb-net": "borderline"}

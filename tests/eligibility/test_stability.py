@@ -26,7 +26,9 @@ def ask(chart: Facts, on: date = ON, policy_id: str = MILAN) -> CriterionResult:
 
 
 def of(*entries: str, operated: Fact[Any] | None = None, on: date = ON) -> CriterionResult:
-    return ask(facts(disease_response=course(*entries), primary_resection=operated or resected("2025-01-01")), on)
+    return ask(
+        facts(disease_response=course(*entries), primary_resection=operated or resected("2025-01-01")), on
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,11 @@ def test_a_progression_at_the_end_needs_no_resection_to_be_a_no():
 
 def test_an_old_progression_without_news_is_restaged_and_has_no_day():
     result = of("2026-01-10 PD")
-    assert (result.answer, result.resolves_on, result.orders) == (Answer.NOT_MET, None, (OrderKind.RESTAGING,))
+    assert (result.answer, result.resolves_on, result.orders) == (
+        Answer.NOT_MET,
+        None,
+        (OrderKind.RESTAGING,),
+    )
 
 
 def test_after_a_progression_the_resection_can_move_the_day():
@@ -145,13 +151,17 @@ def test_time_that_has_passed_unseen_is_no_stability():
         ("2026-08-22", OPTN, "unknown", (Flag.STALE,)),
     ],
 )
-def test_the_last_assessment_has_to_be_current(last: str, policy_id: str, answer: str, flags: tuple[Flag, ...]):
+def test_the_last_assessment_has_to_be_current(
+    last: str, policy_id: str, answer: str, flags: tuple[Flag, ...]
+):
     chart = facts(disease_response=course("2025-10-02 SD", f"{last} SD"))
     result = ask(chart, policy_id=policy_id)
     assert (result.answer, result.flags) == (answer, flags)
 
 
-@pytest.mark.parametrize("operated", [gap(), resected(None), NOT_RESECTED], ids=["no record", "no day", "in situ"])
+@pytest.mark.parametrize(
+    "operated", [gap(), resected(None), NOT_RESECTED], ids=["no record", "no day", "in situ"]
+)
 def test_without_the_day_of_the_resection_the_time_cannot_be_counted(operated: Fact[Any]):
     result = of("2026-01-10 SD", "2026-10-20 SD", operated=operated)
     assert (result.answer, result.orders) == (Answer.UNKNOWN, ())
@@ -161,6 +171,69 @@ def test_without_the_day_of_the_resection_the_time_cannot_be_counted(operated: F
 def test_what_lies_ahead_is_dropped():
     assert of("2026-01-10 SD", "2026-10-20 SD", "2026-11-24 PD").answer is Answer.MET
     assert of("2026-01-10 SD", "2026-10-20 SD", "2026-11-23 PD").answer is Answer.NOT_MET
+
+
+def test_the_last_of_several_progressions_starts_the_clock():
+    result = of("2026-01-10 PD", "2026-08-01 PD", "2026-10-20 SD")
+    assert (result.answer, result.resolves_on) == (Answer.NOT_MET, date(2027, 2, 1))
+
+
+def test_a_month_is_full_on_its_last_day():
+    assert of("2026-05-20 SD", "2026-11-20 SD").value == "6 months"
+    assert of("2026-05-24 SD", "2026-11-22 SD").value == "5 months"
+    assert of("2026-11-01 SD", "2026-11-22 SD").value == "0 months"
+
+
+def test_a_day_that_is_today_is_no_day_to_wait_for():
+    progressive = of("2026-05-23 PD")
+    assert (progressive.resolves_on, progressive.orders) == (None, (OrderKind.RESTAGING,))
+    assert of("2026-05-24 PD").resolves_on == date(2026, 11, 24)
+    assert of("2026-01-10 SD", operated=resected("2026-05-23")).resolves_on is None
+    assert of("2026-01-10 SD", operated=resected("2026-05-24")).resolves_on == date(2026, 11, 24)
+
+
+def test_partial_days_are_waited_for_until_the_latest_they_can_be():
+    assert of("2026-09 PD").resolves_on == date(2027, 3, 30)
+    assert of("2026-01-10 SD", operated=resected("2026-10")).resolves_on == date(2027, 4, 30)
+    assert of("2026-09 PD", operated=resected("2026-10")).resolves_on == date(2027, 4, 30)
+
+
+def test_partial_days_go_stale_on_the_earliest_they_can():
+    assert of("2026-01-10 SD", "2026-10 SD").stale_on == date(2027, 4, 1)
+
+
+def test_the_reason_names_both_ends_of_a_partial_day_and_one_of_a_known_one():
+    assert "from 2026-04-01 to 2026-04-30 to 2026-10-20" in of(
+        "2026-01-10 SD", "2026-10-20 SD", operated=resected("2026-04")
+    ).reason.replace(" only", "")
+    assert "from 2026-01-10 to 2026-10-20." in of("2026-01-10 SD", "2026-10-20 SD").reason
+
+
+def test_an_assessment_that_may_precede_the_resection_proves_nothing():
+    assert of("2026-01-10 SD", "2026-10-15 SD", operated=resected("2026-10")).answer is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize(("last", "flags"), [("2026-05-23", ()), ("2026-05-22", (Flag.STALE,))])
+@pytest.mark.parametrize("operated", [resected("2025-01-01"), resected(None), NOT_RESECTED])
+def test_what_is_too_short_or_cannot_be_counted_may_be_stale_too(
+    last: str, flags: tuple[Flag, ...], operated: Fact[Any]
+):
+    result = of("2026-01-10 SD", f"{last} SD", operated=operated)
+    assert (result.answer, result.flags) == (Answer.UNKNOWN, flags)
+    if operated.value is not None and operated.value.date is None:
+        assert result.orders == ((OrderKind.RESTAGING,) if flags else ())
+
+
+def test_a_course_of_doubts_after_a_progression_has_no_last_good_day():
+    result = of("2026-01-10 PD", "2026-02-01 SD?", operated=gap())
+    assert (result.answer, result.flags) == (Answer.UNKNOWN, ())
+
+
+def test_a_primary_in_situ_is_named_as_what_it_is():
+    assert "which has not been done" in of("2026-01-10 SD", "2026-10-20 SD", operated=NOT_RESECTED).reason
+    assert (
+        "whose day is not on record" in of("2026-01-10 SD", "2026-10-20 SD", operated=resected(None)).reason
+    )
 
 
 # --- what is unsure ---------------------------------------------------------------------------------------------------
@@ -202,6 +275,13 @@ def test_a_doubt_that_decides_is_named():
         (("2026-06 SD", "2026-10 SD"), "2025", "not-met"),
         (("2026-05 SD", "2026-10 SD"), "2025", "unknown"),
         (("2026-10 SD", "2026-10 PD"), "2025", "unknown"),
+        (("2026-03 SD", "2026-03-31 PD"), "2025", "unknown"),
+        (("2026-03 SD", "2026-03-15 PD"), "2025", "unknown"),
+        (("2026-03-15 SD", "2026-03 PD"), "2025", "unknown"),
+        (("2026-03 SD", "2026-04-01 PD"), "2025", "not-met"),
+        (("2025-06-01 SD", "2026-04 PD?", "2026-10-20 SD"), "2025", "unknown"),
+        (("2025-06-01 SD", "2026-04 PD?", "2026-10-30 SD"), "2025", "met"),
+        (("2026-01-10 SD", "2026-11 SD"), "2025", "met"),
     ],
 )
 def test_partial_dates_are_read_both_ways(entries: tuple[str, ...], operated: str, answer: str):
@@ -263,7 +343,9 @@ def test_a_sure_course_is_answered_as_the_reference_says(sure: dict[date, bool],
         ResponseAssessment(Response.PROGRESSION if is_bad else Response.STABLE, exact(when), "Observation/1")
         for when, is_bad in sure.items()
     )
-    chart = facts(disease_response=known(ResponseCourse(items)), primary_resection=resected(operated.isoformat()))
+    chart = facts(
+        disease_response=known(ResponseCourse(items)), primary_resection=resected(operated.isoformat())
+    )
     assert ask(chart, on).answer is reference(tuple(sure.items()), operated, on)
 
 
@@ -283,7 +365,9 @@ def test_an_answer_on_an_unsure_course_holds_for_everything_that_it_can_mean(
     answer = ask(_chart(items, operated), on).answer
     if answer is Answer.UNKNOWN:
         return
-    for meaning, day_of_operation in _meanings([item for item in items if item.date.earliest <= on], operated):
+    for meaning, day_of_operation in _meanings(
+        [item for item in items if item.date.earliest <= on], operated
+    ):
         days = [when for when, _ in meaning]
         # Two on one day are a dispute of their own, and what is on record was done by today.
         if len(set(days)) == len(days) and max((*days, day_of_operation)) <= on:
@@ -328,6 +412,9 @@ def test_learning_a_day_or_a_reading_exactly_never_turns_a_yes_into_a_no(
     items: list[ResponseAssessment], operated: PartialDate, on: date, data: st.DataObject
 ):
     before = ask(_chart(items, operated), on).answer
-    sharper = [replace(item, date=exact(data.draw(st.sampled_from([item.date.earliest, item.date.latest])))) for item in items]
+    sharper = [
+        replace(item, date=exact(data.draw(st.sampled_from([item.date.earliest, item.date.latest]))))
+        for item in items
+    ]
     after = ask(_chart(sharper, operated), on).answer
     assert {before, after} != {Answer.MET, Answer.NOT_MET}

@@ -101,13 +101,18 @@ def test_the_other_policies_give_their_own_verdicts(name: str, old: str, optn: s
     [
         (VECTORS["A"][0], set()),
         (VECTORS["B"][0], {("optn-nlrb-net", "ki-67", "met")}),
-        (VECTORS["C"][0], {("milan-net-2007", "liver-involvement", "met"), ("optn-nlrb-net", "liver-involvement", "met")}),
+        (
+            VECTORS["C"][0],
+            {("milan-net-2007", "liver-involvement", "met"), ("optn-nlrb-net", "liver-involvement", "met")},
+        ),
         (VECTORS["K"][0], {("optn-nlrb-net", "portal-drainage", "unknown")}),
     ],
     ids=["A", "B", "C", "K"],
 )
 def test_differences_are_the_criteria_that_another_policy_answers_otherwise(chart: Facts, expected: set[Any]):
-    assert {(item.policy, item.criterion, item.answer.value) for item in judged(chart).differences} == expected
+    assert {
+        (item.policy, item.criterion, item.answer.value) for item in judged(chart).differences
+    } == expected
 
 
 def test_a_criterion_that_the_other_policy_does_not_have_is_no_difference():
@@ -138,7 +143,9 @@ AGE = {answer: result("age", answer, Nature.RELATIVE) for answer in Answer}
 GATE = {answer: result("unresectable", answer, Nature.ACTIONABLE) for answer in Answer}
 
 
-def expected(permanent: str, changing: Answer, time: Answer, age: Answer, gate: Answer, *, considered: bool) -> Verdict:
+def expected(
+    permanent: str, changing: Answer, time: Answer, age: Answer, gate: Answer, *, considered: bool
+) -> Verdict:
     """clinical.md 7.3 in words of its own."""
     if permanent == "not met":
         return Verdict.OUTSIDE
@@ -205,11 +212,16 @@ def test_not_met_beats_unknown_and_the_unknown_is_still_listed():
         ({"ki67_percent": ki67("10")}, "Ki-67 10 % (limit < 10 %)"),
         ({"liver_involvement_percent": liver("50")}, "liver involvement 50 % (limit < 50 %)"),
         ({"birth_date": known(day("1965-11-23"))}, "age 61 (limit ≤ 60, relative)"),
-        ({"carcinoid_heart_disease": known(Presence.PRESENT)}, "carcinoid heart disease on record: cardiology first"),
+        (
+            {"carcinoid_heart_disease": known(Presence.PRESENT)},
+            "carcinoid heart disease on record: cardiology first",
+        ),
     ],
     ids=["Ki-67", "liver", "age", "heart"],
 )
-def test_what_is_only_on_the_limit_or_relative_or_considered_is_borderline(changes: dict[str, Any], headline: str):
+def test_what_is_only_on_the_limit_or_relative_or_considered_is_borderline(
+    changes: dict[str, Any], headline: str
+):
     found = judged(facts(**changes))
     assert (found.verdict, found.headline) == (Verdict.BORDERLINE, headline)
 
@@ -219,18 +231,34 @@ def test_what_is_only_on_the_limit_or_relative_or_considered_is_borderline(chang
     [
         ({"liver_involvement_percent": liver("60")}, "outside", "liver involvement 60 % (limit < 50 %)"),
         ({"differentiation": known(Differentiation.NEC)}, "outside", "histology: NEC"),
-        ({"extrahepatic_disease": present(DiseaseExtent.ORGAN, sites=("bone",))}, "outside", "disease outside the liver (bone)"),
-        ({"extrahepatic_disease": present(DiseaseExtent.NODAL)}, "not-yet", "disease outside the liver (distant lymph nodes)"),
+        (
+            {"extrahepatic_disease": present(DiseaseExtent.ORGAN, sites=("bone",))},
+            "outside",
+            "disease outside the liver (bone)",
+        ),
+        (
+            {"extrahepatic_disease": present(DiseaseExtent.NODAL)},
+            "not-yet",
+            "disease outside the liver (distant lymph nodes)",
+        ),
         ({"extrahepatic_disease": present(DiseaseExtent.REVIEW)}, "incomplete", "1 of 8 criteria lacks data"),
         ({"primary_resection": resected(residual="R2")}, "not-yet", "primary tumour R2 resection"),
-        ({"disease_response": course("2026-01-10 PD")}, "not-yet", "progressive disease at the last assessment"),
+        (
+            {"disease_response": course("2026-01-10 PD")},
+            "not-yet",
+            "progressive disease at the last assessment",
+        ),
         (
             {"primary_resection": NOT_RESECTED, "disease_response": course("2026-09-10 PD")},
             "not-yet",
             "primary tumour not resected; stability reaches 6 months on 2027-03-10",
         ),
         (
-            {"ki67_percent": ki67("12"), "liver_involvement_percent": liver("60"), "differentiation": known(Differentiation.NEC)},
+            {
+                "ki67_percent": ki67("12"),
+                "liver_involvement_percent": liver("60"),
+                "differentiation": known(Differentiation.NEC),
+            },
             "outside",
             "histology: NEC; Ki-67 12 % (limit < 10 %); liver involvement 60 % (limit < 50 %)",
         ),
@@ -247,7 +275,9 @@ def test_a_long_headline_is_cut_and_counts_the_rest():
         ki67_percent=ki67("(20.25,33.75)"),
         liver_involvement_percent=liver("60"),
         primary_site=sites("lung", "other-not-portal", worst=PortalClass.NOT_PORTAL),
-        extrahepatic_disease=present(DiseaseExtent.ORGAN, sites=("bone", "lung", "adrenal gland", "brain", "skin") * 3),
+        extrahepatic_disease=present(
+            DiseaseExtent.ORGAN, sites=("bone", "lung", "adrenal gland", "brain", "skin") * 3
+        ),
     )
     found = judged(worst)
     assert len(found.headline) <= MAX_LENGTH
@@ -346,7 +376,9 @@ def test_an_assessment_resolves_on_the_latest_day_of_what_is_not_met():
         ("1965-11-23", False, False),
     ],
 )
-def test_a_window_that_closes_before_it_opens_or_within_a_year_is_a_warning(born: str, closes: bool, within_a_year: bool):
+def test_a_window_that_closes_before_it_opens_or_within_a_year_is_a_warning(
+    born: str, closes: bool, within_a_year: bool
+):
     chart = facts(birth_date=known(day(born)), disease_response=course("2026-07-01 PD", "2026-10-20 SD"))
     said = " ".join(judged(chart).warnings)
     assert ("closes before it opens" in said) is closes
@@ -357,18 +389,28 @@ def test_stale_imaging_says_when_it_went_stale():
     assert "Liver involvement: the imaging is stale after 2026-08-01." in judged(VECTORS["E"][0]).warnings
 
 
-@pytest.mark.parametrize(("imaged", "warned"), [("2026-06-30", True), ("2026-07-01", False)])
+@pytest.mark.parametrize(
+    ("imaged", "warned"),
+    [("2026-05-22", False), ("2026-05-23", True), ("2026-06-30", True), ("2026-07-01", False)],
+)
 def test_imaging_that_goes_stale_before_the_day_it_is_needed_is_a_warning(imaged: str, warned: bool):
     chart = facts(
         disease_response=course("2026-07-01 PD", "2026-10-20 SD"),
         liver_involvement_percent=liver("30", imaged),
         extrahepatic_disease=absent("2026-10-20"),
     )
-    assert any(item.startswith("Liver involvement: the imaging goes stale") for item in judged(chart).warnings) is warned
+    assert (
+        any(item.startswith("Liver involvement: the imaging goes stale") for item in judged(chart).warnings)
+        is warned
+    )
 
 
-@pytest.mark.parametrize("name", ["deceased", "transplant_status", "other_malignancy", "carcinoid_heart_disease"])
-@pytest.mark.parametrize(("kind", "warned"), [(GapKind.UNREADABLE, True), (GapKind.NOT_SENT, True), (GapKind.NOT_RECORDED, False)])
+@pytest.mark.parametrize(
+    "name", ["deceased", "transplant_status", "other_malignancy", "carcinoid_heart_disease"]
+)
+@pytest.mark.parametrize(
+    ("kind", "warned"), [(GapKind.UNREADABLE, True), (GapKind.NOT_SENT, True), (GapKind.NOT_RECORDED, False)]
+)
 def test_what_was_not_seen_beside_the_criteria_is_a_warning(name: str, kind: GapKind, warned: bool):
     assert ("It was not seen." in judged(facts(**{name: gap(kind, "It was not seen.")})).warnings) is warned
 
@@ -379,13 +421,19 @@ ORDERS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "meets": ({}, {"transplant-referral"}),
     "no Ki-67": ({"ki67_percent": gap()}, {"ki-67"}),
     "stale": (
-        {"extrahepatic_disease": absent("2026-01-01"), "liver_involvement_percent": liver("30", "2026-01-01")},
+        {
+            "extrahepatic_disease": absent("2026-01-01"),
+            "liver_involvement_percent": liver("30", "2026-01-01"),
+        },
         {"somatostatin-receptor-pet", "liver-mri"},
     ),
     "in situ": ({"primary_resection": NOT_RESECTED}, {"surgical-referral"}),
     "no course": ({"disease_response": gap()}, {"restaging"}),
     "outside": ({"ki67_percent": ki67("12"), "disease_response": gap()}, set()),
-    "carcinoid syndrome": ({"carcinoid_syndrome": known(Presence.PRESENT)}, {"transplant-referral", "echocardiogram"}),
+    "carcinoid syndrome": (
+        {"carcinoid_syndrome": known(Presence.PRESENT)},
+        {"transplant-referral", "echocardiogram"},
+    ),
     "syndrome, heart healthy": (
         {"carcinoid_syndrome": known(Presence.PRESENT), "carcinoid_heart_disease": known(Presence.ABSENT)},
         {"transplant-referral"},
@@ -405,7 +453,10 @@ def test_orders_answer_what_is_open_and_are_not_placed_twice(changes: dict[str, 
 
 
 def test_issues_and_mendings_are_carried_along_through_a_gate_too():
-    issues, mendings = (Issue("Observation/1", "no code", ("ki67_percent",)),), (Mending("Patient/1", "name", "list"),)
+    issues, mendings = (
+        (Issue("Observation/1", "no code", ("ki67_percent",)),),
+        (Mending("Patient/1", "name", "list"),),
+    )
     for chart in (facts(), facts(deceased=known(True))):
         found = assess(Facts(**{**_fields(chart), "issues": issues, "mendings": mendings}), MILAN, ON)
         assert (found.issues, found.mendings) == (issues, mendings)

@@ -1,6 +1,7 @@
 """An interval says yes, no, or "it depends": three-valued comparison with open and closed ends (clinical.md 7.1)."""
 
 from collections.abc import Sequence
+from dataclasses import FrozenInstanceError
 from decimal import Decimal
 from itertools import product
 
@@ -177,6 +178,11 @@ def test_nothing_has_no_highest_and_no_hull(combine):
 
 
 # --- points and sentences ---------------------------------------------------------------------------------------------
+
+
+def test_an_interval_is_a_value_that_nobody_changes():
+    with pytest.raises(FrozenInstanceError):
+        point(2).low = TEN  # type: ignore[misc]
 
 
 def test_a_point_holds_one_value():

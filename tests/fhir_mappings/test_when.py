@@ -1,6 +1,7 @@
 """A date is every day that it can mean, and months are calendar months."""
 
 from calendar import monthrange
+from dataclasses import FrozenInstanceError
 from datetime import date, timedelta
 
 import pytest
@@ -95,6 +96,11 @@ def test_only_a_day_is_exact_and_the_rest_is_shown_as_written():
     assert (str(read("2026")), read("2026").is_exact) == ("2026", False)
 
 
+def test_a_date_is_a_value_that_nobody_changes():
+    with pytest.raises(FrozenInstanceError):
+        read("2026").text = "2027"  # type: ignore[misc]
+
+
 # --- periods ----------------------------------------------------------------------------------------------------------
 
 
@@ -163,7 +169,7 @@ def test_a_period_without_end_is_written_9999_and_stays_there():
     assert add_months(day("9999-12-31"), 1) == add_months(day("9999-06-30"), 12) == date.max
     assert add_months(day("9999-06-30"), 6) == day("9999-12-30")
     assert add_months(day("0001-01-01"), -1) == date.min
-    assert add_months(day("0001-02-01"), -1) == day("0001-01-01")
+    assert add_months(day("0001-03-15"), -1) == day("0001-02-15")
 
 
 # --- age --------------------------------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def test_the_problem_of_a_resource_is_told_without_its_values(folder: str) -> No
 
 def _resources(path: Path) -> Iterator[dict[str, Any]]:
     """The resources of a file (a Bundle's entries, NDJSON lines), read without any code of the project."""
-    data = path.read_bytes()
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     try:
         documents = [orjson.loads(data)]
     except orjson.JSONDecodeError:

@@ -1,0 +1,223 @@
+"""Charts cut and bent at random: reading never fails, and no fact gets better without a named reason."""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fhir_mappings.facts import (
+    Differentiation,
+    DiseaseExtent,
+    Facts,
+    Grade,
+    PortalClass,
+    Presence,
+    ResidualStatus,
+    Response,
+)
+from fhir_mappings.mapping import FACT_NAMES, read_facts
+from fhir_mappings.record import read_file
+from tests.builders import TODAY, Json, bundle
+
+SAMPLES = Path(__file__).parents[3] / "sample_bundles"
+LARGE = "19-chart-of-2000-resources.json"  # 01-meets with noise
+
+
+def resources_of(path: Path) -> list[Json]:
+    """The resources of a sample, all of them of the patient `p`."""
+    found = [entry["resource"] for entry in json.loads(path.read_text())["entry"]]
+    (patient_id,) = (item["id"] for item in found if item["resourceType"] == "Patient")
+    text = json.dumps(found).replace(f'"Patient/{patient_id}"', '"Patient/p"')
+    renamed: list[Json] = json.loads(text)
+    return [item | {"id": "p"} if item["resourceType"] == "Patient" else item for item in renamed]
+
+
+CHARTS = {path.stem: resources_of(path) for path in sorted(SAMPLES.glob("*.json")) if path.name != LARGE}
+ALL = [item for items in CHARTS.values() for item in items if item["resourceType"] != "Patient"]
+
+
+def read(resources: list[Json]) -> Facts:
+    (record,) = read_file(bundle(*resources))
+    return read_facts(record, TODAY)
+
+
+def reference(item: Json) -> str:
+    return f"{item['resourceType']}/{item.get('id')}"
+
+
+# --- better -----------------------------------------------------------------------------------------------------------
+
+GOOD: Mapping[str, Callable[[Any], bool]] = {
+    "differentiation": lambda value: (
+        value in (Differentiation.NET_G1, Differentiation.NET_G2, Differentiation.NET)
+    ),
+    "primary_site": lambda value: value.portal_class is PortalClass.PORTAL,
+    "ki67_percent": lambda value: value.percent.high < 10,
+    "mitotic_count": lambda value: value.count.high < 20,
+    "histologic_grade": lambda value: value.grade in (Grade.G1, Grade.G2),
+    "liver_involvement_percent": lambda value: value.percent.high < 50,
+    "liver_resectability": lambda value: value == "unresectable",
+    "extrahepatic_disease": lambda value: value.presence is Presence.ABSENT,
+    "primary_resection": lambda value: (
+        value.performed and value.residual is ResidualStatus.R0 and not value.local_excision
+    ),
+    "disease_response": lambda value: all(
+        item.confirmed and item.response not in (Response.PROGRESSION, Response.CONFLICTING)
+        for item in value.assessments
+    ),
+    "neuroendocrine_tumour": lambda value: value is Presence.PRESENT,
+    "liver_metastases": lambda value: value.presence is Presence.PRESENT,
+}
+"""What a candidate for a transplantation would want each fact to say."""
+
+
+def is_good(facts: Facts, name: str) -> bool:
+    value = getattr(facts, name).value
+    return value is not None and GOOD[name](value)
+
+
+def named(facts: Facts) -> set[str]:
+    """Every resource that some fact rests on, sets aside or could not read."""
+    found = {issue.reference for issue in facts.issues}
+    for name in FACT_NAMES:
+        fact = getattr(facts, name)
+        found |= {item.reference for item in fact.evidence}
+        found |= {item.evidence.reference for item in fact.discarded}
+    return found
+
+
+def mixed(seed: int) -> list[Json]:
+    """One sample and a few resources of the others."""
+    rng = random.Random(seed)  # noqa: S311  a reproducible mixture
+    chart = CHARTS[rng.choice(sorted(CHARTS))]
+    extra = [
+        item | {"id": f"{item['id']}-{index}"}
+        for index, item in enumerate(rng.sample(ALL, rng.randint(0, 4)))
+    ]
+    return deepcopy([*chart, *extra])
+
+
+FEW = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+
+
+@FEW
+@given(seed=st.integers(0, 10**6))
+def test_a_fact_gets_better_only_by_what_it_named(seed: int) -> None:
+    resources, rng = mixed(seed), random.Random(seed + 1)  # noqa: S311
+    whole = read(resources)
+    dropped = [item for item in resources if item["resourceType"] != "Patient" and rng.random() < 0.3]
+    rest = read([item for item in resources if item not in dropped])
+    gone = {reference(item) for item in dropped}
+    for name in GOOD:
+        if is_good(rest, name) and not is_good(whole, name):
+            assert gone & named(whole), name
+
+
+@FEW
+@given(seed=st.integers(0, 10**6))
+def test_disease_outside_the_liver_is_never_forgotten_by_dropping_something_else(seed: int) -> None:
+    resources, rng = mixed(seed), random.Random(seed + 1)  # noqa: S311
+    whole = read(resources).extrahepatic_disease
+    if (
+        whole.value is None
+        or whole.value.presence is Presence.ABSENT
+        or DiseaseExtent.ORGAN not in whole.value.extents
+    ):
+        return
+    positive = {item.reference for item in whole.evidence}
+    rest = [
+        item
+        for item in resources
+        if reference(item) in positive or item["resourceType"] == "Patient" or rng.random() < 0.6
+    ]
+    found = read(rest).extrahepatic_disease
+    assert found.value is None or found.value.presence is Presence.PRESENT
+
+
+@FEW
+@given(seed=st.integers(0, 10**6))
+def test_taking_a_confirmation_back_makes_no_fact_better(seed: int) -> None:
+    resources, rng = mixed(seed), random.Random(seed + 1)  # noqa: S311
+    whole = read(resources)
+    candidates = [item for item in resources if item["resourceType"] in ("Observation", "Condition")]
+    chosen = rng.choice(candidates)
+    adverse = named(whole)
+    if chosen["resourceType"] == "Condition":
+        chosen["verificationStatus"] = {"coding": [{"code": "provisional"}]}
+    else:
+        chosen["status"] = "preliminary"
+    rest = read(resources)
+    for name in GOOD:
+        if is_good(rest, name) and not is_good(whole, name):
+            assert reference(chosen) in adverse, name
+
+
+# --- bent -------------------------------------------------------------------------------------------------------------
+
+JUNK = st.sampled_from(
+    [
+        None,
+        True,
+        0,
+        -1,
+        1e308,
+        "",
+        " ",
+        "x",
+        "2026-02-30",
+        "9999",
+        [],
+        {},
+        [[]],
+        [None],
+        {"coding": 5},
+        {"coding": [7]},
+    ]
+    + [
+        {"coding": [{"system": 1, "code": {}}]},
+        {"reference": []},
+        {"reference": "Patient/p"},
+        {"value": "1e400"},
+    ]
+)
+
+
+def paths(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place inside a resource."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in items for place in ((*prefix, key), *paths(item, (*prefix, key)))]
+
+
+def bend(resource: Json, place: tuple[Any, ...], junk: Any) -> None:
+    holder: Any = resource
+    for step in place[:-1]:
+        holder = holder[step]
+    holder[place[-1]] = junk
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), seed=st.integers(0, 10**6))
+def test_no_bend_of_a_chart_makes_reading_fail(data: st.DataObject, seed: int) -> None:
+    resources = mixed(seed)
+    for _ in range(data.draw(st.integers(1, 4))):
+        item = resources[data.draw(st.integers(1, len(resources) - 1))]
+        places = [place for place in paths(item) if place[0] not in ("resourceType", "id")]
+        bend(item, data.draw(st.sampled_from(places)), data.draw(JUNK))
+    read(resources)
+
+
+@pytest.mark.parametrize("name", sorted(CHARTS))
+def test_the_order_of_a_sample_and_copies_of_it_change_nothing(name: str) -> None:
+    resources = CHARTS[name]
+    wanted = read(resources)
+    shuffled = [*resources, *resources[1:4]]
+    random.Random(name).shuffle(shuffled)  # noqa: S311
+    assert read(shuffled) == wanted

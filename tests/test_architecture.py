@@ -1,0 +1,165 @@
+"""The house stands: one total order of modules, each importing only what stands below it, and the walls that bear load."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+ORDER = [
+    "fhir_mappings.conformance",
+    "fhir_mappings.interval",
+    "fhir_mappings.mending",
+    "fhir_mappings.quantity",
+    "fhir_mappings.record",
+    "fhir_mappings.site_relations",
+    "fhir_mappings.valueset",
+    "fhir_mappings.site_profile",
+    "fhir_mappings.when",
+    "fhir_mappings.facts",
+    "fhir_mappings.drafts",
+    "fhir_mappings.resource",
+    "fhir_mappings.chart",
+    "fhir_mappings.inputs",
+    "fhir_mappings.readers.histology",
+    "fhir_mappings.readers.care",
+    "fhir_mappings.readers.patient",
+    "fhir_mappings.readers.presence",
+    "fhir_mappings.readers.residual",
+    "fhir_mappings.readers.site",
+    "fhir_mappings.readers.m_category",
+    "fhir_mappings.readers.liver",
+    "fhir_mappings.readers.treatment",
+    "fhir_mappings.readers.extrahepatic",
+    "fhir_mappings.readers.tumour",
+    "fhir_mappings.readers.proliferation",
+    "fhir_mappings.mapping",
+    "cds_service.eligibility.course",
+    "cds_service.eligibility.verdict",
+    "cds_service.eligibility.assessment",
+    "cds_service.eligibility.headline",
+    "cds_service.eligibility.policy",
+    "cds_service.eligibility.criterion",
+    "cds_service.eligibility.histology",
+    "cds_service.eligibility.rendering",
+    "cds_service.eligibility.stability",
+    "cds_service.eligibility.extrahepatic",
+    "cds_service.eligibility.primary",
+    "cds_service.eligibility.criteria",
+    "cds_service.eligibility.evaluation",
+    "cds_service.errors",
+    "cds_service.hooks.services",
+    "cds_service.hooks.request",
+    "cds_service.hooks.prefetch",
+    "cds_service.hooks.suggestions",
+    "cds_service.hooks.text",
+    "cds_service.hooks.detail",
+    "cds_service.hooks.cards",
+    "cds_service.samples",
+    "cds_service.settings",
+    "cds_service.advisor",
+    "cds_service.hooks.routes",
+    "cds_service.app",
+    "cds_service.terminal",
+    "cds_service.cli",
+    "cds_service.wsgi",
+]
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def _modules() -> dict[str, Path]:
+    """Every module of both packages; a package itself is only a docstring."""
+    found = {}
+    for package in ("fhir_mappings", "cds_service"):
+        folder = _folder(package)
+        for path in folder.rglob("*.py"):
+            if path.name != "__init__.py":
+                parts = path.relative_to(folder).with_suffix("").parts
+                found[".".join((package, *parts))] = path
+    return found
+
+
+def _imports(path: Path) -> set[str]:
+    """The modules of the house that a module imports, also inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names & _modules().keys()
+
+
+def test_every_module_has_its_place_in_the_order() -> None:
+    assert sorted(ORDER) == sorted(_modules())
+
+
+def test_a_module_imports_only_what_stands_below_it() -> None:
+    for name, path in _modules().items():
+        above = {other for other in _imports(path) if ORDER.index(other) >= ORDER.index(name)}
+        assert not above, f"{name} imports {above}"
+
+
+def test_what_reads_knows_nothing_of_the_service() -> None:
+    for name, path in _modules().items():
+        if name.startswith("fhir_mappings."):
+            assert not {other for other in _imports(path) if other.startswith("cds_service")}, name
+
+
+def test_what_decides_sees_of_the_reading_only_facts_and_what_they_are_made_of() -> None:
+    vocabulary = {"fhir_mappings.facts", "fhir_mappings.interval", "fhir_mappings.when"}
+    for name, path in _modules().items():
+        if name.startswith("cds_service.eligibility."):
+            allowed = vocabulary | {
+                other for other in _modules() if other.startswith("cds_service.eligibility.")
+            }
+            assert _imports(path) <= allowed, name
+
+
+def test_nothing_that_reads_or_decides_asks_the_clock() -> None:
+    for name, path in _modules().items():
+        if not name.startswith(("fhir_mappings.", "cds_service.eligibility.")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            asks = isinstance(node, ast.Attribute) and node.attr in (
+                "today",
+                "now",
+                "utcnow",
+                "time",
+                "localtime",
+            )
+            assert not asks, f"{name}, line {getattr(node, 'lineno', 0)}"
+
+
+def test_what_decides_opens_no_file_but_its_policies() -> None:
+    for name, path in _modules().items():
+        if name.startswith("cds_service.eligibility.") and name != "cds_service.eligibility.policy":
+            calls = {
+                node.func.id
+                for node in ast.walk(ast.parse(path.read_text("utf-8")))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            }
+            assert not calls & {"open", "files", "print", "input"}, name
+
+
+def test_fhir_resources_is_imported_where_fhir_is_read_and_nowhere_else() -> None:
+    homes = {"fhir_mappings.conformance", "fhir_mappings.drafts"}
+    using = {name for name, path in _modules().items() if "from fhir.resources" in path.read_text("utf-8")}
+    assert using == homes
+
+
+def test_a_package_file_is_a_docstring() -> None:
+    for package in ("fhir_mappings", "cds_service"):
+        for path in _folder(package).rglob("__init__.py"):
+            body = ast.parse(path.read_text("utf-8")).body
+            assert [type(item) for item in body] == [ast.Expr], path.name
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    empty = {"utils", "util", "common", "core", "helpers", "helper", "manager", "misc"}
+    assert not {name for name in _modules() if name.rsplit(".", 1)[-1] in empty}
