@@ -32,7 +32,8 @@ def once(reader: Callable[[Chart], T]) -> Callable[[Chart], T]:
     return read
 
 
-OTHER_MALIGNANCY = "other-malignancy-range"
+OTHER_MALIGNANCY = "other-malignancy"  # the codes of that value set, and the ranges of ICD-10 beside it
+LABELLED_MALIGNANCY = "labelled-malignancy"  # what only the words of a Condition say
 Mended = tuple[tuple[str, str], ...]
 Meanings = Callable[[Any, Any], frozenset[str]]
 _NOTHING: frozenset[str] = frozenset()
@@ -102,6 +103,10 @@ class Chart:
             and self._record.is_complete
         )
 
+    def is_whole(self, kind: str) -> bool:
+        """Whether all resources of a type arrived."""
+        return self._record.state_of(kind) is PartState.COMPLETE
+
     @cached_property
     def mendings(self) -> tuple[Mending, ...]:
         """What was straightened before validation."""
@@ -110,7 +115,8 @@ class Chart:
     @cached_property
     def issues(self) -> tuple[Issue, ...]:
         """Every resource that could not be read, with the facts that it might have changed."""
-        return tuple(Issue(item.reference, item.problem, self._facts_of(item)) for item in self._unread)
+        issues = (Issue(item.reference, item.problem, self._facts_of(item)) for item in self._unread)
+        return tuple(dict.fromkeys(issues))  # a copy of it counts once
 
     def find(self, value_sets: Iterable[str], *kinds: str) -> Found:
         """The resources of the given types whose code lies in one of the value sets."""
@@ -157,22 +163,36 @@ class Chart:
         """The value sets that hold a coding of a concept."""
         return meanings_of(concept, self.terminology)
 
+    def unread(self, fact: str) -> tuple[str, ...]:
+        """The references of the resources that could not be read and might have changed a fact."""
+        return tuple(dict.fromkeys(item.reference for item in self._unread if fact in self._facts_of(item)))
+
     def blind(self, fact: str) -> Gap | None:
         """Why a fact cannot be known for certain: a resource that could not be read, or a part that did not arrive."""
-        unread = [item.reference for item in self._unread if fact in self._facts_of(item)]
-        if unread:
-            return Gap(
-                GapKind.UNREADABLE, f"{self.inputs[fact].label}: {', '.join(unread)} could not be read."
-            )
+        label = self.inputs[fact].label
+        if unread := self.unread(fact):
+            return Gap(GapKind.UNREADABLE, f"{label}: {', '.join(unread)} could not be read.")
         for kind in self.inputs[fact].kinds:
             state = self._record.state_of(kind)
             if state is not PartState.COMPLETE:
-                return Gap(_GAPS[state], f"{self.inputs[fact].label}: {_STATES[state].format(kind=kind)}.")
+                return Gap(_GAPS[state], f"{label}: {_STATES[state].format(kind=kind)}.")
         return None
 
     def missing(self, fact: str) -> Gap:
         """The gap of a fact for which nothing was found."""
         return self.blind(fact) or Gap(GapKind.NOT_RECORDED, f"{self.inputs[fact].label}: nothing on record.")
+
+    def conditions_labelled(self, reads_like: Callable[[str], bool]) -> list[Resource]:
+        """Conditions whose codes mean nothing here, and whose words do: for what no list of codes can be complete."""
+        known = {item.reference for item in self.resources}
+        found: list[Resource] = []
+        for entry in self._record.entries:
+            if entry.type != "Condition" or entry.reference in known or not self._record.is_own(entry):
+                continue
+            code = self._load(entry).get("code")
+            if isinstance(code, dict) and any(reads_like(label) for label in _labels(code)):
+                found += self._read(entry, frozenset({LABELLED_MALIGNANCY}))
+        return [item for item in self._on_the_day(found) if item.use is not Use.DROP]
 
     # --- reading ---
 
@@ -221,7 +241,10 @@ class Chart:
             return frozenset()
         if not _is_concept(data["code"]):
             return None
-        return _all_meanings(entry.type, data, self.terminology)
+        try:
+            return _all_meanings(entry.type, data, self.terminology)
+        except (TypeError, AttributeError):  # an extension of an odd shape, too
+            return None
 
     def _resource(
         self, entry: Entry, data: dict[str, Any], raw: dict[str, Any], meanings: frozenset[str]
@@ -355,6 +378,7 @@ def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
             is_other_malignancy(item.system, item.code)
             for item in code.coding
             if isinstance(item, CodingNode)
+            and isinstance(item.code, str)  # 0 and false mean nothing, and raise
         )
         if any(others):
             found |= {OTHER_MALIGNANCY}
@@ -387,6 +411,14 @@ def _conforming(kind: str, raw: dict[str, Any]) -> tuple[dict[str, Any], Mended,
         return data, (), None
     data, mended = mend(raw)
     return data, mended, nonconformance(kind, data)
+
+
+def _labels(code: Mapping[str, Any]) -> Iterator[str]:
+    given = code.get("coding")
+    displays = (
+        (item.get("display") for item in given if isinstance(item, dict)) if isinstance(given, list) else ()
+    )
+    yield from (text for text in (code.get("text"), *displays) if isinstance(text, str))
 
 
 def _contradicted(code: object, terminology: Terminology) -> bool:

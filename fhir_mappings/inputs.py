@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from fhir_mappings.chart import OTHER_MALIGNANCY, Input
+from fhir_mappings.chart import LABELLED_MALIGNANCY, OTHER_MALIGNANCY, Input
 from fhir_mappings.valueset import terminology
 
 NET_HISTOLOGY = frozenset(
@@ -94,11 +94,13 @@ def inputs() -> Mapping[str, Input]:
         "disease_response": Input("Disease response", ("Observation",), frozenset({"response-code"})),
         "transplant_status": Input(
             "Transplant status",
-            ("Procedure", "Condition", "ServiceRequest"),
+            ("Procedure", "Condition", "Observation", "ServiceRequest"),
             frozenset({"liver-transplant-procedure", "liver-transplant-status", "transplant-waitlist"})
             | {"order-transplant-referral"},
         ),
-        "other_malignancy": Input("Other malignancy", ("Condition",), frozenset({OTHER_MALIGNANCY})),
+        "other_malignancy": Input(
+            "Other malignancy", ("Condition",), frozenset({OTHER_MALIGNANCY, LABELLED_MALIGNANCY})
+        ),
         "carcinoid_syndrome": Input("Carcinoid syndrome", ("Condition",), frozenset({"carcinoid-syndrome"})),
         "carcinoid_heart_disease": Input(
             "Carcinoid heart disease", ("Condition",), frozenset({"carcinoid-heart-disease"})

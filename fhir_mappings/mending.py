@@ -1,8 +1,9 @@
 """Straightens the known bends of real EHR data before validation, and says what it straightened.
 
-Measured on public vendor-shaped records, about half of the Observations and Conditions fail strict validation for
-things that change no meaning: one object where a list belongs, a list of one where an object belongs, padded strings,
-empty members, the forms of older FHIR versions. Whatever else is wrong stays wrong, and validation says so.
+Measured on public vendor-shaped records (242 Observations and Conditions): taken whole, 70 % fail strict validation; of
+the elements that readers use, one in ten does, half of them for things that change no meaning: one object where a
+list belongs, a list of one where an object belongs, padded strings, empty members, the forms of older FHIR versions.
+Whatever else is wrong stays wrong, and validation says so.
 """
 
 from __future__ import annotations

@@ -168,6 +168,11 @@ def _considerations(facts: Facts) -> tuple[Consideration, ...]:
     if facts.other_malignancy.value is Presence.PRESENT:
         reason = "other active malignancy on record"
         found.append(Consideration("other-malignancy", reason, facts.other_malignancy.evidence))
+    elif (gap := facts.other_malignancy.gap) and gap.kind in (GapKind.CONFLICTING, GapKind.UNREADABLE):
+        doubted = tuple(item.evidence for item in facts.other_malignancy.discarded)
+        found.append(
+            Consideration("other-malignancy", f"another malignancy is in doubt: {gap.reason}", doubted)
+        )
     if facts.carcinoid_heart_disease.value is Presence.PRESENT:
         reason = "carcinoid heart disease on record: cardiology first"
         evidence = facts.carcinoid_heart_disease.evidence

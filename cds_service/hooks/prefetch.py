@@ -18,23 +18,19 @@ def gather(request: HookRequest, body: bytes) -> PatientRecord:
 def ensure_sufficient(record: PatientRecord, facts: Facts, service: Service) -> None:
     """Raise PreconditionFailedError if nothing can be said without the required keys that did not arrive whole.
 
-    Clients may show an error as "all clear", so a tumour that is on record is answered by a card that names
-    what is missing. Without one, silence would claim that there is none.
+    Clients may show an error as "all clear", so a tumour that is on record, or in doubt for what a resource says, is
+    answered by a card that names what is missing. Without one, silence would claim that there is none.
     """
     missing = [key for key in service.required if record.state_of(PARTS[key]) is not PartState.COMPLETE]
-    if missing and not may_concern(facts):
+    if missing and not _has_trace(facts):
         raise PreconditionFailedError(
             f"Required data was not sent, was sent in part, or could not be queried: {', '.join(missing)}.",
             *(f"prefetch.{key}" for key in missing),
         )
 
 
-def may_concern(facts: Facts) -> bool:
-    """Tell whether a tumour is on record, in doubt, or may be in an entry that could not be read.
-
-    With the required keys complete and no trace of a tumour in them, that other keys were not sent is no reason
-    to speak: it would be a card for every patient of an EHR that sends only those (clinical.md 9, alert fatigue).
-    """
+def _has_trace(facts: Facts) -> bool:
+    """Whether anything that arrived speaks of a neuroendocrine tumour, if only in doubt or unreadably."""
     tumour = facts.neuroendocrine_tumour
     if tumour.gap is None:
         return tumour.value is Presence.PRESENT

@@ -23,7 +23,7 @@ from cds_service.errors import (
 )
 from cds_service.hooks import services
 from cds_service.hooks.cards import cards
-from cds_service.hooks.prefetch import ensure_sufficient, gather, may_concern
+from cds_service.hooks.prefetch import ensure_sufficient, gather
 from cds_service.hooks.request import parse
 from fhir_mappings.record import RecordError
 
@@ -64,7 +64,7 @@ def hooks(advisor: Advisor, today: Callable[[], date]) -> Blueprint:
         facts, assessment = advisor.advise(record, today())
         ensure_sufficient(record, facts, service)
         g.log["verdict"] = assessment.verdict.value
-        found = cards(assessment, facts, advisor.policy, hook.hook_instance) if may_concern(facts) else []
+        found = cards(assessment, facts, advisor.policy, hook.hook_instance)
         g.log["cards"] = len(found)
         return _response({"cards": found})
 

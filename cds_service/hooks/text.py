@@ -11,7 +11,9 @@ QUOTE_LIMIT = 120  # characters of one quoted value
 _ELLIPSIS = "…"
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;", ":": "&#58;", "@": "&#64;"}
 _ESCAPES = {mark: f"\\{mark}" for mark in r"!#$()*+-./=?[\]^_`{|}~"} | _ENTITIES
-_PUNCTUATION = re.compile(r"[!-$&(-+\--/:<-@\[-`{-~]")  # in ASCII all but ' , ; and % which Markdown gives no meaning
+_PUNCTUATION = re.compile(
+    r"[!-$&(-+\--/:<-@\[-`{-~]"
+)  # in ASCII all but ' , ; and % which Markdown gives no meaning
 _TAG = re.compile(r"<(?=[A-Za-z/!?])[^>]*>?")  # "< 10 %" and "<2 cm" are no tags
 _MARKS = str.maketrans("", "", "`*[]~|\\")
 _TO_SPACE = frozenset({"Cc", "Zl", "Zp", "Zs"})

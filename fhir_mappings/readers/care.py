@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -18,7 +18,7 @@ from fhir_mappings.facts import (
     Presence,
     TransplantStatus,
 )
-from fhir_mappings.readers.histology import net_conditions, other_malignancies
+from fhir_mappings.readers.histology import OtherMalignancies, net_conditions, other_malignancies
 from fhir_mappings.resource import Resource, Use, codings
 from fhir_mappings.when import add_months
 
@@ -139,25 +139,51 @@ def _is_live_referral(on: date, item: Resource) -> bool:
 
 @once
 def other_malignancy(chart: Chart) -> Fact[Presence]:
-    """Whether another malignancy is active. The Condition of the NET's own site (WHO ICD-10 C17.x) is not another one."""
+    """Whether another malignancy is active. The Condition of the NET's own site (WHO ICD-10 C17.x) is not another one.
+
+    No list of SNOMED codes is complete, so a Condition that only reads like a malignancy takes certainty away.
+    """
     found = other_malignancies(chart)
+    labelled = [item for item in chart.conditions_labelled(_reads_like_malignancy) if _is_active(item)]
     active = [item for item in found.others if item.use is Use.USE and _is_active(item)]
-    doubts = [item for item in found.others if item.use is not Use.USE and _is_active(item)]
-    doubts += [item for item in found.maybe_net if _is_active(item)]
     used = {item.reference for item in (*active, *net_conditions(chart))}
     discarded = chart.dropped("other_malignancy") + tuple(
         Discarded(item.evidence("code"), _why_no_other(item, is_maybe_net=item in found.maybe_net))
         for item in (*found.others, *found.maybe_net)
         if item.reference not in used
     )
+    discarded += tuple(Discarded(item.evidence("code"), _BY_LABEL) for item in labelled)
     if active:
         evidence = tuple(item.evidence("code") for item in active)
         return Fact(Presence.PRESENT, evidence, discarded=discarded)
-    gap = chart.blind("other_malignancy")
-    if gap is None and doubts:
-        reason = _why_no_other(doubts[0], is_maybe_net=doubts[0] in found.maybe_net)
-        gap = Gap(GapKind.INDETERMINATE, f"Other malignancy: recorded, but {reason}.")
-    return Fact(gap=gap or chart.missing("other_malignancy"), discarded=discarded)
+    return Fact(gap=_no_other_malignancy(chart, found, labelled), discarded=discarded)
+
+
+_BY_LABEL = "only the words of an entry say so"
+
+
+def _no_other_malignancy(chart: Chart, found: OtherMalignancies, labelled: Sequence[Resource]) -> Gap:
+    if (blind := chart.blind("other_malignancy")) is not None:
+        return blind
+    unconfirmed = [item for item in found.others if item.use is not Use.USE and _is_active(item)]
+    if unconfirmed or labelled:
+        reason = unconfirmed[0].why if unconfirmed else _BY_LABEL
+        return Gap(GapKind.CONFLICTING, f"Other malignancy: on record, but {reason}.")
+    if any(_is_active(item) for item in found.maybe_net):
+        reason = "Other malignancy: what is on record may be the neuroendocrine tumour, coded by its organ."
+        return Gap(GapKind.INDETERMINATE, reason)
+    return chart.missing("other_malignancy")
+
+
+@cache
+def _malignancy_words() -> Mapping[str, tuple[str, ...]]:
+    words = json.loads((files("fhir_mappings") / "valuesets" / "malignancy-keywords.json").read_text("utf-8"))
+    return {name: tuple(words[name]) for name in ("malignant", "not")}
+
+
+def _reads_like_malignancy(label: str) -> bool:
+    words, text = _malignancy_words(), label.lower()
+    return any(word in text for word in words["malignant"]) and not any(word in text for word in words["not"])
 
 
 def _is_active(item: Resource) -> bool:

@@ -156,15 +156,16 @@ def _conditions_of_net_histology(chart: Chart, conditions: Iterable[Resource]) -
 
     Without a link, one Condition of a digestive site is taken as the NET's where no other tumour is on record.
     """
-    sited = [
-        item
-        for item in conditions
-        if sites_in(item.meanings) and not item.is_negated and not is_secondary(chart, item)
-    ]
-    focused = [item for item in sited if item.reference in links(chart).net_focus]
+    possible = [item for item in conditions if not item.is_negated and not is_secondary(chart, item)]
+    focused = [item for item in possible if item.reference in links(chart).net_focus]
+    sited = [item for item in possible if _names_tumour(chart, item)]
     if focused or len(sited) != 1 or links(chart).has_other or not links(chart).has_net_histology:
         return focused
-    return sited if has_digestive_net_chapter(sites_in(sited[0].meanings)) else []
+    return sited if has_digestive_net_chapter(sites_of_conditions(chart, sited)) else []
+
+
+def _names_tumour(chart: Chart, condition: Resource) -> bool:
+    return OTHER_MALIGNANCY in condition.meanings or bool(sites_of_conditions(chart, [condition]))
 
 
 def sites_in(meanings: Iterable[str]) -> frozenset[str]:
@@ -266,6 +267,14 @@ class TumourLinks:
         """Whether a focus, specimen or report says in so many words that it speaks of the NET."""
         return self._told(item) is Tumour.NET
 
+    def other_tumours(self) -> tuple[Discarded, ...]:
+        """The histologies of other tumours, and those that cannot be read: why a link may be needed."""
+        return tuple(
+            Discarded(item.value_evidence(), _OTHER_HISTOLOGY[tumour])
+            for item in self._chart.resources
+            if (tumour := self._by_resource.get(item.reference)) in _OTHER_HISTOLOGY
+        )
+
     def is_pointing(self, item: Resource) -> bool:
         """Whether a focus or extension points to a tumour, known or not."""
         return bool(self._linked(item))
@@ -345,6 +354,12 @@ class TumourLinks:
             for item in self._observations_of(tumour)
             for focus in item.data.get("focus") or ()
         )
+
+
+_OTHER_HISTOLOGY: Mapping[Tumour | None, str] = {
+    Tumour.OTHER: "names another tumour",
+    Tumour.UNTOLD: "a histology in a code that is not known here",
+}
 
 
 @once

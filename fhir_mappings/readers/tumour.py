@@ -75,13 +75,26 @@ def neuroendocrine_tumour(chart: Chart) -> Fact[Presence]:
 
 def _no_diagnosis(chart: Chart, rest: Sequence[Histology], *, is_history: bool) -> Gap:
     candidate = next((item.resource for item in rest if not item.resource.is_negated), None)
-    if (blind := chart.blind("neuroendocrine_tumour")) is not None:
+    blind = chart.blind("neuroendocrine_tumour")
+    if blind is not None and _may_hide_a_diagnosis(chart):
         return blind
     if candidate is not None:
         return Gap(GapKind.INDETERMINATE, f"Neuroendocrine tumour: recorded, but {candidate.why}.")
     if is_history:
         return Gap(GapKind.INDETERMINATE, "Neuroendocrine tumour: only a history of one is on record.")
-    return chart.missing("neuroendocrine_tumour")
+    return Gap(GapKind.NOT_RECORDED, "Neuroendocrine tumour: nothing on record.")
+
+
+def _may_hide_a_diagnosis(chart: Chart) -> bool:
+    """Whether what is not known may be the diagnosis: an unreadable entry, the conditions, or more beside metastases.
+
+    Where the conditions arrived whole and name neither, it would be a card for every patient of an EHR that sends only
+    those (clinical.md 9, alert fatigue). WHO ICD-10 names no NET, so beside liver metastases the histology may.
+    """
+    is_hinted = bool(
+        chart.unread("neuroendocrine_tumour") or chart.find({"liver-metastasis"}, "Condition").usable
+    )
+    return is_hinted or not chart.is_whole("Condition")
 
 
 def _history_note(usable: Sequence[Histology]) -> tuple[Note, ...]:
@@ -96,7 +109,8 @@ def differentiation(chart: Chart) -> Fact[Differentiation]:
     """What the histology says of the tumour. Pathology outranks a coded diagnosis, unless that one is the worse."""
     statements = histologies(chart)
     usable = [item for item in statements if item.is_usable]
-    rest = set_aside(item for item in statements if not item.is_usable) + chart.dropped("differentiation")
+    rest = set_aside(item for item in statements if not item.is_usable) + links(chart).other_tumours()
+    rest += chart.dropped("differentiation")
     if not usable:
         gap = neuroendocrine_tumour(chart).gap or chart.missing("differentiation")
         return Fact(gap=gap, discarded=rest)

@@ -415,6 +415,22 @@ def test_what_was_not_seen_beside_the_criteria_is_a_warning(name: str, kind: Gap
     assert ("It was not seen." in judged(facts(**{name: gap(kind, "It was not seen.")})).warnings) is warned
 
 
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [
+        (GapKind.CONFLICTING, "borderline"),  # unconfirmed, or only words say so
+        (GapKind.UNREADABLE, "borderline"),
+        (GapKind.INDETERMINATE, "meets"),  # it may be the NET itself, coded by its organ
+        (GapKind.NOT_SENT, "meets"),
+        (GapKind.NOT_RECORDED, "meets"),
+    ],
+)
+def test_another_malignancy_in_doubt_asks_for_a_discussion(kind: GapKind, verdict: str):
+    found = judged(facts(other_malignancy=gap(kind, "It is in doubt.")))
+    assert found.verdict == verdict
+    assert [item.id for item in found.considerations] == ["other-malignancy"] * (verdict == "borderline")
+
+
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 ORDERS: dict[str, tuple[dict[str, Any], set[str]]] = {

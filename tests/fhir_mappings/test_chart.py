@@ -514,6 +514,29 @@ def test_a_condition_may_say_what_it_is_in_its_histology_extension_only():
         assert len(chart.find({"histology-net"}, "Condition").usable) == 1
 
 
+@pytest.mark.parametrize("code", [False, True, 0, 5, [], ["x"], {}, {"a": 1}])
+@pytest.mark.parametrize("system", [None, ICD_10_CM, "http://hl7.org/fhir/sid/icd-10", [ICD_10_CM], 0, False])
+def test_one_odd_coding_beside_a_good_one_makes_an_issue_and_no_error(code: Any, system: Any):
+    given = condition()
+    given["code"]["coding"].append({"system": system, "code": code})
+    chart = chart_of(given)
+    assert (
+        chart.find({"histology-net"}, "Condition").usable or "neuroendocrine_tumour" in chart.issues[0].facts
+    )
+    extension = {"url": "http://x/histology-morphology-behavior", "valueCodeableConcept": given["code"]}
+    for bent in ("x", [given["code"], given["code"]], given["code"]):
+        assert isinstance(chart_of({**given, "code": bent, "extension": [extension]}).issues, tuple)
+
+
+def test_an_unreadable_resource_that_comes_twice_is_named_once():
+    wrong = observation(valueQuantity={"value": "CANARY"})
+    chart = chart_of(wrong, wrong)
+    assert [issue.reference for issue in chart.issues] == ["Observation/x"]
+    gap = chart.blind("ki67_percent")
+    assert gap is not None
+    assert gap.reason == "Ki-67 index: Observation/x could not be read."
+
+
 def test_a_nesting_too_deep_is_an_issue_of_its_resource_alone():
     bomb = '{"url":"a","extension":[' * 300 + "{}" + "]}" * 300
     given = json.dumps(condition("deep"))[:-1] + ', "onsetPeriod": {"extension": [' + bomb + "]}}"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import fhir_mappings
 from fhir_mappings import readers
-from fhir_mappings.chart import OTHER_MALIGNANCY, Chart, Found
+from fhir_mappings.chart import LABELLED_MALIGNANCY, Chart, Found
 from fhir_mappings.facts import Facts
 from fhir_mappings.inputs import inputs
 from fhir_mappings.mapping import FACT_NAMES, READERS, _nothing_recorded, read_facts
@@ -57,7 +57,7 @@ def test_every_fact_has_a_reader_and_an_input_of_its_name_in_the_same_order():
 def test_an_input_names_what_exists(name: str):
     given = inputs()[name]
     assert set(given.kinds) <= set(PARTS.values())
-    assert given.value_sets <= terminology().value_set_ids() | {OTHER_MALIGNANCY}
+    assert given.value_sets <= terminology().value_set_ids() | {LABELLED_MALIGNANCY}
     assert bool(given.value_sets) is (given.kinds != ("Patient",))
     assert given.label
     assert given.label[0].isupper()
@@ -92,7 +92,7 @@ def looks_like_a_value_set(text: str) -> bool:
 @pytest.mark.parametrize("module", BOTH)
 def test_every_value_set_that_a_reader_names_exists(module: str):
     named = {text for text in strings_in(PACKAGE / module) if looks_like_a_value_set(text)}
-    assert named <= terminology().value_set_ids() | {OTHER_MALIGNANCY} | FLAGS
+    assert named <= terminology().value_set_ids() | {LABELLED_MALIGNANCY} | FLAGS
 
 
 def test_the_search_for_value_sets_in_readers_finds_some():
@@ -125,9 +125,6 @@ ADDS_DETAIL = frozenset(
 )
 """What says more of a resection but never whether there was one: not reading it leaves "performed" as it is."""
 
-SELDOM = frozenset({("transplant_status", "Observation")})
-"""A waiting list is a Condition; that an Observation may say so too does not make the fact depend on all of them."""
-
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_asks_only_for_what_its_fact_or_one_that_it_builds_on_declares(name: str):
@@ -142,9 +139,7 @@ def test_a_reader_asks_only_for_what_its_fact_or_one_that_it_builds_on_declares(
     value_sets = frozenset().union(*(given.value_sets for given in declared)) | ADDS_DETAIL
     assert {value_set for value_set, _ in asked} - value_sets == set()
     kinds = {kind for given in declared for kind in given.kinds}
-    assert {
-        kind for value_set, kind in asked if value_set not in ADDS_DETAIL and (name, kind) not in SELDOM
-    } - kinds == set()
+    assert {kind for value_set, kind in asked if value_set not in ADDS_DETAIL} - kinds == set()
 
 
 # --- the short way is the long way ------------------------------------------------------------------------------------

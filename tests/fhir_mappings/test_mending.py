@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_mappings.conformance import _nonconformance, nonconformance
@@ -278,6 +278,7 @@ ODD = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(sorted(GOOD)))
 def test_no_element_of_any_shape_is_an_error_and_no_failure_names_a_value(data: st.DataObject, kind: str):
     changes = data.draw(st.dictionaries(st.sampled_from(sorted(ELEMENTS[kind])), ODD, max_size=3))
@@ -304,6 +305,7 @@ def test_a_verdict_on_one_value_is_no_verdict_on_another_of_its_form(first: Any)
         assert (nonconformance("Observation", data) is None) is is_valid
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.dates().map(str),

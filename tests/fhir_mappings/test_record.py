@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fhir_mappings.record import (
@@ -323,6 +323,7 @@ def refused(data: bytes) -> RecordError | None:
     return None
 
 
+@settings(deadline=None)
 @given(DOCUMENTS)
 @example({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": ["Patient"], "id": "p1"}}]})
 @example({"resourceType": "Bundle", "entry": {"resource": {"resourceType": "Patient", "id": "p1"}}})
@@ -337,6 +338,7 @@ def test_no_document_is_more_than_a_record_error(document: Any):
     assert error is None or len(str(error)) < 100
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace")))
 def test_no_bytes_are_more_than_a_record_error(data: bytes):
     error = refused(data)
@@ -477,6 +479,7 @@ def test_the_wrong_patient_is_no_patient():
     assert own(record) == ["Patient/p1"]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), DOCUMENTS, max_size=3))
 def test_no_prefetch_is_an_error(parts: Json):
     plain = msgspec.json.decode(msgspec.json.encode(parts))  # NaN is no JSON

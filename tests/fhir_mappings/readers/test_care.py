@@ -136,7 +136,7 @@ def test_an_active_cancer_of_another_organ_is_another_malignancy(code: str) -> N
         (condition(f"{ICD_CM}|C50.911", clinical="remission"), GapKind.NOT_RECORDED),
         (condition(f"{ICD_CM}|C50.911", verification="refuted"), GapKind.NOT_RECORDED),
         (condition(f"{ICD_CM}|C50.911", verification="entered-in-error"), GapKind.NOT_RECORDED),
-        (condition(f"{ICD_CM}|C50.911", verification="provisional"), GapKind.INDETERMINATE),
+        (condition(f"{ICD_CM}|C50.911", verification="provisional"), GapKind.CONFLICTING),
     ],
 )
 def test_history_and_unconfirmed_cancers_are_not_active_and_are_listed(item: Json, expected: GapKind) -> None:
@@ -149,6 +149,55 @@ def test_history_and_unconfirmed_cancers_are_not_active_and_are_listed(item: Jso
 @pytest.mark.parametrize("code", ["C7B.02", "C77.2", "C78.7", "C44.91", "C22.9", "C80.1", "Z85.3"])
 def test_metastases_and_codes_of_no_second_cancer_are_none(code: str) -> None:
     assert facts_of(net(), condition(f"{ICD_CM}|{code}")).other_malignancy.value is None
+
+
+@pytest.mark.parametrize("code", ["254837009", "254900004", "92814006", "363346000"])
+def test_a_cancer_with_a_snomed_code_is_another_malignancy(code: str) -> None:
+    assert facts_of(net(), condition(f"{SCT}|{code}")).other_malignancy.value is Presence.PRESENT
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Malignant tumor of cervix (disorder)",
+        "Mantle cell lymphoma",
+        "Mammakarzinom",
+        "Acute myeloid leukaemia",
+    ],
+)
+def test_words_that_read_like_another_cancer_take_certainty_away_and_prove_nothing(label: str) -> None:
+    for item in (condition(f"{SCT}|11111111111111|{label}"), condition(code={"text": label})):
+        fact = facts_of(net(), item).other_malignancy
+        assert fact.gap is not None
+        assert fact.gap.kind is GapKind.CONFLICTING
+        assert [found.evidence.reference for found in fact.discarded] == [ref(item)["reference"]]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Family history of cancer of colon",
+        "History of malignant neoplasm (situation)",
+        "Screening for malignant neoplasm of colon",
+        "Carcinoma in situ of prostate",
+        "Suspected lung cancer (situation)",
+        "Metastatic carcinoma",
+        "Neuroendocrine carcinoma, in words only",
+        "Hypertensive disorder",
+    ],
+)
+def test_words_that_take_it_back_are_no_other_cancer(label: str) -> None:
+    gap = facts_of(net(), condition(f"{SCT}|11111111111111|{label}")).other_malignancy.gap
+    assert gap is not None
+    assert gap.kind is GapKind.NOT_RECORDED
+
+
+def test_a_cancer_that_is_only_in_words_and_resolved_is_history() -> None:
+    gap = facts_of(
+        net(), condition(code={"text": "Cervical cancer"}, clinical="resolved")
+    ).other_malignancy.gap
+    assert gap is not None
+    assert gap.kind is GapKind.NOT_RECORDED
 
 
 def test_nobody_is_called_free_of_other_cancers_for_want_of_a_code() -> None:

@@ -82,10 +82,17 @@ def is_good(facts: Facts, name: str) -> bool:
     return value is not None and GOOD[name](value)
 
 
-def named(facts: Facts) -> set[str]:
-    """Every resource that some fact rests on, sets aside or could not read."""
+SHARED = (
+    *("neuroendocrine_tumour", "differentiation", "primary_site"),
+    *("histologic_grade", "primary_resection", "other_malignancy"),
+)
+"""Facts that other facts are read with."""
+
+
+def named(facts: Facts, *names: str) -> set[str]:
+    """Every resource that some of the facts rest on or set aside, and every one that could not be read."""
     found = {issue.reference for issue in facts.issues}
-    for name in FACT_NAMES:
+    for name in names or FACT_NAMES:
         fact = getattr(facts, name)
         found |= {item.reference for item in fact.evidence}
         found |= {item.evidence.reference for item in fact.discarded}
@@ -103,22 +110,24 @@ def mixed(seed: int) -> list[Json]:
     return deepcopy([*chart, *extra])
 
 
-FEW = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 @FEW
 @given(seed=st.integers(0, 10**6))
-def test_a_fact_gets_better_only_by_what_it_named(seed: int) -> None:
+def test_dropping_what_a_fact_does_not_name_makes_it_no_better(seed: int) -> None:
     resources, rng = mixed(seed), random.Random(seed + 1)  # noqa: S311
     whole = read(resources)
-    dropped = [item for item in resources if item["resourceType"] != "Patient" and rng.random() < 0.3]
-    rest = read([item for item in resources if item not in dropped])
-    gone = {reference(item) for item in dropped}
-    for name in GOOD:
-        if is_good(rest, name) and not is_good(whole, name):
-            assert gone & named(whole), name
+    for name in [name for name in GOOD if not is_good(whole, name)][:3]:
+        kept = named(whole, name, *SHARED)
+        rest = [
+            item
+            for item in resources
+            if item["resourceType"] in ("Patient", "Specimen", "DiagnosticReport")
+            or reference(item) in kept
+            or rng.random() < 0.4
+        ]
+        assert not is_good(read(rest), name), name
 
 
 @FEW
@@ -133,11 +142,8 @@ def test_disease_outside_the_liver_is_never_forgotten_by_dropping_something_else
     ):
         return
     positive = {item.reference for item in whole.evidence}
-    rest = [
-        item
-        for item in resources
-        if reference(item) in positive or item["resourceType"] == "Patient" or rng.random() < 0.6
-    ]
+    kept = [item for item in resources if reference(item) in positive or rng.random() < 0.6]
+    rest = [item for item in resources if item in kept or item["resourceType"] == "Patient"]
     found = read(rest).extrahepatic_disease
     assert found.value is None or found.value.presence is Presence.PRESENT
 
@@ -162,31 +168,10 @@ def test_taking_a_confirmation_back_makes_no_fact_better(seed: int) -> None:
 
 # --- bent -------------------------------------------------------------------------------------------------------------
 
-JUNK = st.sampled_from(
-    [
-        None,
-        True,
-        0,
-        -1,
-        1e308,
-        "",
-        " ",
-        "x",
-        "2026-02-30",
-        "9999",
-        [],
-        {},
-        [[]],
-        [None],
-        {"coding": 5},
-        {"coding": [7]},
-    ]
-    + [
-        {"coding": [{"system": 1, "code": {}}]},
-        {"reference": []},
-        {"reference": "Patient/p"},
-        {"value": "1e400"},
-    ]
+JUNK = (
+    *(None, True, 0, -1, 1e308, "", " ", "x", "2026-02-30", "9999", "urn:uuid:x"),
+    *([], {}, [[]], [None], [{}], {"coding": 5}, {"coding": [7]}, {"coding": [{"system": 1, "code": {}}]}),
+    *({"reference": []}, {"reference": "Patient/p"}, {"reference": "Condition/none"}, {"value": "1e400"}),
 )
 
 
@@ -203,15 +188,16 @@ def bend(resource: Json, place: tuple[Any, ...], junk: Any) -> None:
     holder[place[-1]] = junk
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), seed=st.integers(0, 10**6))
 def test_no_bend_of_a_chart_makes_reading_fail(data: st.DataObject, seed: int) -> None:
     resources = mixed(seed)
     for _ in range(data.draw(st.integers(1, 4))):
         item = resources[data.draw(st.integers(1, len(resources) - 1))]
         places = [place for place in paths(item) if place[0] not in ("resourceType", "id")]
-        bend(item, data.draw(st.sampled_from(places)), data.draw(JUNK))
-    read(resources)
+        bend(item, data.draw(st.sampled_from(places)), deepcopy(data.draw(st.sampled_from(JUNK))))
+    for record in read_file(bundle(*resources)):
+        read_facts(record, TODAY)
 
 
 @pytest.mark.parametrize("name", sorted(CHARTS))

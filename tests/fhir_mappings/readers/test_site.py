@@ -214,3 +214,11 @@ def test_two_organs_beside_an_unlinked_histology_settle_nothing_and_a_focus_does
     value = facts_of(ileum, sigmoid, histology(f"{ICD_O}|8240/3", focus=[ref(ileum)])).primary_site.value
     assert value is not None
     assert value.sites == ("ileum",)
+
+
+def test_a_tumour_of_unstated_kind_is_the_net_where_a_net_histology_has_it_in_focus() -> None:
+    primary = condition(f"{SCT}|363346000", bodySite=[concept(ILEUM)])
+    facts = facts_of(primary, histology(f"{ICD_O}|8240/3", focus=[ref(primary)]))
+    assert facts.primary_site.value is not None
+    assert facts.primary_site.value.sites == ("ileum",)
+    assert facts.other_malignancy.value is None
