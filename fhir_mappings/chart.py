@@ -42,11 +42,15 @@ _CODED = frozenset({"Condition", "Observation", "Procedure", "DiagnosticReport",
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What one fact is read from: the resource types, the value sets of their codes, and its name for a sentence."""
+    """What one fact is read from: the resource types, the value sets of their codes, and its name for a sentence.
+
+    `details` are value sets of Observations that say more of it, and never whether there is anything to say.
+    """
 
     label: str
     kinds: tuple[str, ...]
     value_sets: frozenset[str]
+    details: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,16 +307,16 @@ class Chart:
         return found
 
     def _facts_of(self, unread: _Unread) -> tuple[str, ...]:
-        return tuple(
-            name
-            for name, given in self.inputs.items()
-            if unread.kind in given.kinds
-            and (
-                unread.meanings is None
-                or unread.kind == "Patient"
-                or not given.value_sets.isdisjoint(unread.meanings)
-            )
-        )
+        return tuple(name for name, given in self.inputs.items() if _may_change(unread, given))
+
+
+def _may_change(unread: _Unread, given: Input) -> bool:
+    """Whether a resource that could not be read might have changed a fact that is read from `given`."""
+    if unread.meanings is None or unread.kind == "Patient":
+        return unread.kind in given.kinds
+    if not given.details.isdisjoint(unread.meanings):
+        return True
+    return unread.kind in given.kinds and not given.value_sets.isdisjoint(unread.meanings)
 
 
 _GAPS = {

@@ -89,7 +89,10 @@ def inputs() -> Mapping[str, Input]:
             extrahepatic | UNSITED_METASTASIS | METASTASIS_SITE_CODES | M_CATEGORY_CODES,
         ),
         "primary_resection": Input(
-            "Resection of the primary", ("Procedure",), resections | {"liver-transplant-procedure"}
+            "Resection of the primary",
+            ("Procedure",),
+            resections | {"liver-transplant-procedure"},
+            details=frozenset({"residual-status-code", "margin-status-code"}),
         ),
         "disease_response": Input("Disease response", ("Observation",), frozenset({"response-code"})),
         "transplant_status": Input(

@@ -120,6 +120,10 @@ _TEXT = re.compile(
     rf"(?:\s*(?:-|–|—|to|bis|tot)\s*(?P<high>{_NUMBER}))?\s*(?P<unit>%|percent|prozent|procent)?",
     re.IGNORECASE,
 )
+_RAISING = re.compile(
+    r"more|over|above|great|exceed|at least|high|from|mehr|über|mindestens|hoch|ab |meer|boven|hoger|minstens",
+    re.IGNORECASE,
+)  # words around a value that say it may be larger: "more than 20 %"
 _COMPARATORS = {"≤": "<=", "≥": ">=", "=": "", "": "", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -156,6 +160,8 @@ def measure_text(text: str, scale: Scale) -> Measured | Refused:
     bounds = _bounds(match, scale)
     if bounds is None:
         return Refused("the value contradicts itself", clean)
+    if words and _RAISING.search(clean):
+        bounds = (bounds[0], scale.maximum, bounds[2], True)
     note = "text-value" if is_percent or scale is not PERCENT else "unit-missing"
     return _checked(bounds, scale, clean, note=note, confirm=words)
 

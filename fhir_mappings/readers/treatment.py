@@ -106,6 +106,9 @@ def _performed(
     days = sorted(
         (item.resource.date for item in operations if item.resource.date), key=lambda day: day.latest
     )
+    if chart.unread("primary_resection"):  # a second operation, or a residual status of R2
+        kept = tuple(Discarded(item.evidence, "another entry could not be read") for item in operations)
+        return Fact(gap=chart.missing("primary_resection"), discarded=discarded + kept)
     all_dated = len(days) == len(operations)
     residual = residual_status(chart, operations)
     value = PrimaryResection(

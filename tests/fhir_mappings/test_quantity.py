@@ -684,3 +684,13 @@ def test_text_and_quantity_say_the_same(value: Decimal, comparator: str):
     assert type(one) is type(other)
     if isinstance(one, Measured) and isinstance(other, Measured):
         assert one.interval == other.interval
+
+
+@pytest.mark.parametrize(
+    "text", ["more than 20 %", "over 20 %", "at least 20 %", "mehr als 20 %", "meer dan 20 %"]
+)
+def test_words_that_raise_a_value_leave_its_upper_end_open(text: str):
+    found = measure_text(text, PERCENT)
+    assert isinstance(found, Measured)
+    assert found.needs_confirmation
+    assert (found.interval.low, found.interval.high) == (20, 100)

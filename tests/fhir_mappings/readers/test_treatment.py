@@ -451,3 +451,11 @@ def test_a_focus_on_the_net_or_its_metastasis_is_the_net_s() -> None:
 @pytest.mark.parametrize(("on", "count"), [("2026-11-23", 1), ("2026-11-24", 0)])
 def test_what_is_dated_after_the_day_of_evaluation_is_not_seen(on: str, count: int) -> None:
     assert len(course(net(), response(STABLE, on=on))) == count
+
+
+@pytest.mark.parametrize("code", [f"{LOINC}|84892-9", f"{SCT}|371488000"])
+def test_a_residual_status_that_cannot_be_read_may_have_been_r2(code: str) -> None:
+    done = procedure(ILEOCOLIC)
+    r0 = observation(f"{LOINC}|84892-9", on="2025-10-01", valueCodeableConcept=concept(R0))
+    assert residual(done, r0) is ResidualStatus.R0
+    assert gap(facts_of(net(), done, r0, observation(code, on="2025-10-40"))) is GapKind.UNREADABLE
