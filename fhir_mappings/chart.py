@@ -191,7 +191,8 @@ class Chart:
         known = {item.reference for item in self.resources}
         found: list[Resource] = []
         for entry in self._record.entries:
-            if entry.type != "Condition" or entry.reference in known or not self._record.is_own(entry):
+            is_condition = entry.node.resourceType == "Condition"
+            if not is_condition or entry.reference in known or not self._record.is_own(entry):
                 continue
             code = self._load(entry).get("code")
             if isinstance(code, dict) and any(reads_like(label) for label in _labels(code)):
@@ -285,7 +286,9 @@ class Chart:
     @cached_property
     def _specimens(self) -> dict[str, Entry]:
         mine = (
-            entry for entry in self._record.entries if entry.type == "Specimen" and self._record.is_own(entry)
+            entry
+            for entry in self._record.entries
+            if entry.node.resourceType == "Specimen" and self._record.is_own(entry)
         )
         return {entry.reference: entry for entry in mine}
 

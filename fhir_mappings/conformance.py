@@ -7,7 +7,7 @@ elements, so they are handed only the elements that readers use, of one resource
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -84,23 +84,26 @@ _CODES = frozenset({"system", "code", "url", "comparator", "status", "intent", "
 
 def _form(name: str, value: Any) -> _Form | None:
     """A value with well-formed days, numbers, texts and references replaced by fixed ones; None if not well-formed."""
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return _form_of_text(name, value)
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        return 2 if isinstance(value, int) else 1.5  # not 1: to the memory, 1 and True are the same key
-    members = (
-        value.items()
-        if isinstance(value, dict)
-        else ((name, item) for item in value)
-        if isinstance(value, list)
-        else None
-    )
-    if members is None:
-        return None
-    forms = tuple((key, _form(key, item)) for key, item in members)
-    return None if any(form is None for _, form in forms) else (type(value) is dict, forms)
+    if kind is dict:
+        return _form_of_members(True, value.items())  # noqa: FBT003  an object
+    if kind is list:
+        return _form_of_members(False, ((name, item) for item in value))  # noqa: FBT003  a list
+    if kind is int or kind is float:
+        return 2 if kind is int else 1.5  # not 1: to the memory, 1 and True are the same key
+    return value if kind is bool else None
+
+
+def _form_of_members(is_object: bool, members: Iterable[tuple[str, Any]]) -> _Form | None:  # noqa: FBT001
+    forms = []
+    for name, value in members:
+        form = _form(name, value)
+        if form is None:
+            return None
+        forms.append((name, form))
+    return is_object, tuple(forms)
 
 
 def _form_of_text(name: str, text: str) -> str | None:

@@ -71,8 +71,8 @@ class Resource:
 
 def codings(concept: object) -> Iterator[Json]:
     """The codings of a CodeableConcept."""
-    if isinstance(concept, Mapping):
-        yield from (coding for coding in concept.get("coding") or () if isinstance(coding, Mapping))
+    if isinstance(concept, dict):
+        yield from (coding for coding in concept.get("coding") or () if isinstance(coding, dict))
 
 
 def _value_text(value: object) -> str | None:

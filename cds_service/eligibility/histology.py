@@ -92,9 +92,10 @@ def _from_histology(facts: Facts, rule: Rule) -> CriterionResult:
         return missing(rule, fact, _REVIEW)
     support = _grade_support(facts, rule)
     if fact.value in _GRADED or (fact.value is Differentiation.NET and support is not None):
-        reason = f"The histology is {fact.value}{_grade_clause(facts, support)}."
+        said = "NET" if fact.value is Differentiation.NET else str(fact.value)
+        text = said + _grade_clause(facts, support)
         used = (fact,) if support is None else (fact, support)
-        result = replace(decided(rule, Answer.MET, reason, *used), value=str(fact.value))
+        result = replace(decided(rule, Answer.MET, f"The histology is {text}.", *used), value=text)
         return _with_count_flags(result, facts, rule)
     orders = (OrderKind.KI67,) if fact.value is Differentiation.NET else ()
     result = decided(rule, Answer.UNKNOWN, _OPEN[fact.value], fact)

@@ -164,8 +164,8 @@ def test_a_grade_three_that_may_be_of_2018_is_not_read_as_of_2019():
 @pytest.mark.parametrize(
     ("grading", "index", "reason"),
     [
-        (grade("G2"), ki67("5"), "The histology is NET, grade not stated, histologic grade G2."),
-        (NONE, ki67("5"), "The histology is NET, grade not stated, Ki-67 5 %."),
+        (grade("G2"), ki67("5"), "The histology is NET, histologic grade G2."),
+        (NONE, ki67("5"), "The histology is NET, Ki-67 5 %."),
     ],
 )
 def test_the_reason_names_what_gives_the_grade(grading: Any, index: Any, reason: str):
