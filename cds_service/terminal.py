@@ -88,7 +88,8 @@ def _dates(assessment: Assessment) -> Iterator[str]:
     if assessment.resolves_on:
         yield f"time-bound criteria can be met from {assessment.resolves_on}"
     if assessment.ages_out_on:
-        yield f"the age limit, which is relative, is passed on {assessment.ages_out_on}"
+        earliest = "" if assessment.ages_out_exactly else " at the earliest"
+        yield f"the age limit, which is relative, is passed on {assessment.ages_out_on}{earliest}"
     yield from (
         f"{c.label}: the study goes out of date on {c.stale_on}" for c in assessment.criteria if c.stale_on
     )

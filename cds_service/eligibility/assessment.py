@@ -79,6 +79,9 @@ class Assessment:
     considerations: tuple[Consideration, ...] = ()
     resolves_on: date | None = None
     ages_out_on: date | None = None
+    ages_out_exactly: bool = (
+        True  # False where the date of birth is partial: then it is the earliest such day
+    )
     warnings: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     other_verdicts: tuple[tuple[str, str], ...] = ()  # (policy id, verdict) of the other policies

@@ -42,8 +42,9 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
         considerations=considerations,
         resolves_on=resolves_on,
         ages_out_on=ages_out,
+        ages_out_exactly=_is_exact(facts),
         warnings=(
-            *_age_warnings(on, ages_out, resolves_on),
+            *_age_warnings(on, ages_out, resolves_on, is_exact=_is_exact(facts)),
             *_imaging_warnings(results, on, resolves_on),
             *_blind(facts),
         ),
@@ -214,15 +215,24 @@ def _differences(
 # --- warnings ---------------------------------------------------------------------------------------------------------
 
 
-def _age_warnings(on: date, ages_out: date | None, resolves_on: date | None) -> tuple[str, ...]:
+def _is_exact(facts: Facts) -> bool:
+    """Whether the day of birth is known, and with it the day on which an age limit is passed."""
+    birth = facts.birth_date.value
+    return birth is None or birth.is_exact
+
+
+def _age_warnings(
+    on: date, ages_out: date | None, resolves_on: date | None, *, is_exact: bool
+) -> tuple[str, ...]:
     if ages_out is None:
         return ()
+    passed = f"{ages_out}" if is_exact else f"{ages_out} at the earliest"
     if resolves_on is not None and ages_out <= resolves_on:
         return (
-            f"The window closes before it opens: the age limit is passed on {ages_out}, stability counts on {resolves_on}.",
+            f"The window closes before it opens: the age limit is passed on {passed}, stability counts on {resolves_on}.",
         )
     if ages_out <= add_months(on, _WINDOW_MONTHS):
-        return (f"The age limit, which is relative, is passed on {ages_out}.",)
+        return (f"The age limit, which is relative, is passed on {passed}.",)
     return ()
 
 

@@ -30,7 +30,7 @@ _HIGH = frozenset({Grade.G3, Grade.G4})
 _REVIEW = "Ask pathology to state differentiation and WHO grade."
 
 _OPEN = {
-    # 8246/3 and "neuroendocrine carcinoma" were used for NET before WHO 2010. The terminology reference would exclude
+    # 8246/3 and "neuroendocrine carcinoma" were used for NET before WHO 2010. terminology.md 2 a would exclude
     # it without a Ki-67 that speaks against; a missing Ki-67 is no such statement, and unknown is never a "no".
     Differentiation.NEC_OR_NET: "The histology says neuroendocrine carcinoma without its differentiation, "
     "words that older reports also used for a NET.",

@@ -55,7 +55,7 @@ class PolicyError(ValueError):
 
 
 class Verification(StrEnum):
-    """How far a citation was checked (the labels of the clinical reference: V, M and J)."""
+    """How far a citation was checked (docs/clinical.md)."""
 
     VERIFIED = "verified"
     FROM_MEMORY = "from-memory"

@@ -59,9 +59,7 @@ def _stable(facts: Facts, rule: Rule, anchor: Landmark, last: PartialDate, stale
     """Step 8; exactly so many calendar months count."""
     reason = f"Stable disease or response is documented from {anchor} to {last}."
     result = decided(rule, Answer.MET, reason, facts.disease_response, facts.primary_resection)
-    return replace(
-        result, value=f"{_months(anchor.latest, last.earliest)} months", dated=str(last), stale_on=stale_on
-    )
+    return replace(result, value=_in_months(anchor.latest, last.earliest), dated=str(last), stale_on=stale_on)
 
 
 def _too_short(
@@ -75,7 +73,7 @@ def _too_short(
     )
     return replace(
         decided(rule, Answer.NOT_MET, reason, facts.disease_response, facts.primary_resection),
-        value=f"{_months(anchor.latest, last.earliest)} months",
+        value=_in_months(anchor.latest, last.earliest),
         dated=str(last),
         stale_on=stale_on,
         resolves_on=resolves_on,
@@ -136,6 +134,11 @@ def _unproven(
     flags = (*((Flag.STALE,) if is_stale else ()), *((Flag.CONFLICTING,) if doubts else ()))
     result = decided(rule, Answer.UNKNOWN, reason, facts.disease_response, facts.primary_resection)
     return replace(add_flags(result, *flags), remedy=_RESTAGE, orders=(OrderKind.RESTAGING,))
+
+
+def _in_months(start: date, end: date) -> str:
+    count = _months(start, end)
+    return f"{count} month" if count == 1 else f"{count} months"
 
 
 def _months(start: date, end: date) -> int:

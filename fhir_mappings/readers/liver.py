@@ -61,7 +61,7 @@ def liver_metastases(chart: Chart) -> Fact[LiverMetastases]:
     """Whether liver metastases are on record, and since when.
 
     A code that does not name the histology (C78.7) settles nothing while another malignancy is active
-    (clinical.md 7.4, 9). Absence needs a refuted entry, and nothing else that speaks of liver metastases.
+    (clinical.md 7.4, item 9). Absence needs a refuted entry, and nothing else that speaks of liver metastases.
     """
     found = list(_metastases(chart))
     present = [item for item in found if not item.refusal and not item.doubt]

@@ -13,7 +13,7 @@ from fhir_mappings.site_relations import has_digestive_net_chapter
 
 @dataclass(frozen=True, slots=True)
 class MCategory:
-    """One M category. M1a is liver only, M1b outside the liver only, M1c both, where its letter may be read.
+    """One M category, whose letter tells liver from other sites where the letter may be read.
 
     `refusal` says why it may not: then a letter proves nothing, but "M1b" may still mean disease outside the liver.
     """

@@ -287,7 +287,7 @@ def _overall(said: set[Response]) -> Response:
 
 
 def _merged(assessments: Sequence[ResponseAssessment]) -> list[ResponseAssessment]:
-    """One assessment a day: progression and anything else on one day are readings that conflict (clinical.md 5.2, 11)."""
+    """One assessment a day: progression and anything else on one day are in conflict (clinical.md 5.2, step 11)."""
     by_day: dict[tuple[PartialDate, bool], list[ResponseAssessment]] = {}
     for item in assessments:
         by_day.setdefault((item.date, item.confirmed), []).append(item)

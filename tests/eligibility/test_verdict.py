@@ -491,3 +491,13 @@ def test_an_assessment_says_which_policy_it_followed_and_when():
 
 def test_a_grade_that_is_higher_than_the_histology_says_is_outside():
     assert judged(facts(histologic_grade=grade("G3"))).verdict is Verdict.OUTSIDE
+
+
+@pytest.mark.parametrize(
+    ("born", "clause"), [("1967-01-01", "is passed on 2028"), ("1967", "at the earliest")]
+)
+def test_a_partial_date_of_birth_gives_the_earliest_day_and_says_so(born: str, clause: str):
+    found = judged(facts(birth_date=known(day(born))), on=date(2027, 6, 1))
+    assert found.ages_out_on == date(2028, 1, 1)
+    assert found.ages_out_exactly is (born != "1967")
+    assert any(clause in item for item in found.warnings)
