@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property, wraps
 from typing import Any, TypeVar, cast
 
@@ -13,9 +13,20 @@ import orjson
 from fhir_mappings.conformance import nonconformance
 from fhir_mappings.facts import Discarded, Gap, GapKind, Issue, Mending
 from fhir_mappings.mending import mend, needs_mending, selected
-from fhir_mappings.record import CodingNode, ConceptNode, Entry, ExtensionNode, Node, PartState, PatientRecord
-from fhir_mappings.resource import Resource, Use, clinical_date, codings, meanings_of, standing
-from fhir_mappings.valueset import Terminology, display_contradicts, is_other_malignancy
+from fhir_mappings.nodes import Entry, Node
+from fhir_mappings.ownership import subject_of
+from fhir_mappings.record import PartState, PatientRecord
+from fhir_mappings.relevance import (
+    LABELLED_MALIGNANCY,
+    all_meanings,
+    contradicted,
+    is_concept,
+    labels,
+    node_meanings,
+)
+from fhir_mappings.resource import Resource, Use, clinical_date, meanings_of, standing
+from fhir_mappings.valueset import NOTHING, Terminology
+from fhir_mappings.versions import identity, latest_versions
 
 T = TypeVar("T")
 
@@ -32,11 +43,7 @@ def once(reader: Callable[[Chart], T]) -> Callable[[Chart], T]:
     return read
 
 
-OTHER_MALIGNANCY = "other-malignancy"  # the codes of that value set, and the ranges of ICD-10 beside it
-LABELLED_MALIGNANCY = "labelled-malignancy"  # what only the words of a Condition say
 Mended = tuple[tuple[str, str], ...]
-Meanings = Callable[[Any, Any], frozenset[str]]
-_NOTHING: frozenset[str] = frozenset()
 _CODED = frozenset({"Condition", "Observation", "Procedure", "DiagnosticReport", "ServiceRequest"})
 
 
@@ -86,7 +93,7 @@ class Chart:
         relevant = sorted(self._relevant(), key=lambda pair: (pair[0].reference, pair[0].place))
         self._patients = sum(entry.type == "Patient" for entry, _ in relevant)
         read = [resource for entry, meanings in relevant for resource in self._read(entry, meanings)]
-        self.resources: tuple[Resource, ...] = tuple(self._on_the_day(_latest_versions(read)))
+        self.resources: tuple[Resource, ...] = tuple(self._on_the_day(latest_versions(read)))
 
     # --- what readers ask ---
 
@@ -195,7 +202,7 @@ class Chart:
             if not is_condition or entry.reference in known or not self._record.is_own(entry):
                 continue
             code = self._load(entry).get("code")
-            if isinstance(code, dict) and any(reads_like(label) for label in _labels(code)):
+            if isinstance(code, dict) and any(reads_like(label) for label in labels(code)):
                 found += self._read(entry, frozenset({LABELLED_MALIGNANCY}))
         return [item for item in self._on_the_day(found) if item.use is not Use.DROP]
 
@@ -207,11 +214,11 @@ class Chart:
         for entry in self._record.entries:
             kind = entry.node.resourceType
             if type(kind) is str and kind in _CODED:
-                found = _node_meanings(entry.node, meanings)
-                if found != _NOTHING and is_own(entry):
+                found = node_meanings(entry.node, meanings)
+                if found != NOTHING and is_own(entry):
                     yield entry, found
             elif kind == "Patient" and is_own(entry):
-                yield entry, _NOTHING
+                yield entry, NOTHING
 
     def _read(self, entry: Entry, meanings: frozenset[str] | None) -> Iterator[Resource]:
         try:
@@ -221,6 +228,8 @@ class Chart:
             problem = "nested too deeply" if isinstance(error, RecursionError) else "not valid JSON"
             self._unread.append(_Unread(entry.type, entry.reference, problem, meanings))
             return
+        if problem is None and subject_of(entry.node) == "":
+            problem = "its subject is no reference to a patient"
         if meanings is None:
             meanings = self._settled_meanings(entry, data)
             if meanings == frozenset():
@@ -244,10 +253,10 @@ class Chart:
         """The meanings of a code that stood in an odd shape; None when even mending leaves no concept."""
         if "code" not in data:
             return frozenset()
-        if not _is_concept(data["code"]):
+        if not is_concept(data["code"]):
             return None
         try:
-            return _all_meanings(entry.type, data, self.terminology)
+            return all_meanings(entry.type, data, self.terminology)
         except (TypeError, AttributeError):  # an extension of an odd shape, too
             return None
 
@@ -256,13 +265,13 @@ class Chart:
     ) -> Resource:
         kind = entry.type
         use, why, is_current, is_negated = standing(kind, data)
-        if use is Use.USE and _contradicted(data.get("code"), self.terminology):
+        if use is Use.USE and contradicted(data.get("code"), self.terminology):
             use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
         if use is Use.USE and raw.get("modifierExtension"):
             use, why = Use.CANDIDATE, "it carries a modifier extension, which may change its meaning"
         day = clinical_date(kind, data)
         return Resource(
-            kind, entry.reference, data, meanings, day, use, why, is_current, is_negated, *_identity(raw)
+            kind, entry.reference, data, meanings, day, use, why, is_current, is_negated, *identity(raw)
         )
 
     def _on_the_day(self, resources: Iterable[Resource]) -> Iterator[Resource]:
@@ -334,77 +343,6 @@ _STATES = {
 }
 
 
-def _node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
-    """The value sets of the codes of a first reading: empty for irrelevant, None when the code has an odd shape.
-
-    Called for every resource of every chart, so the common case (a list of codings that mean nothing here) comes first.
-    """
-    code = node.code
-    if type(code) is not ConceptNode or type(code.coding) is not list:
-        if code is not None and not _is_text_only(code):
-            return None
-        return _condition_meanings(node, meanings) if node.resourceType == "Condition" else _NOTHING
-    found = _NOTHING
-    try:
-        for coding in code.coding:
-            if hit := meanings(coding.system, coding.code):  # type: ignore[union-attr]
-                found |= hit
-    except (TypeError, AttributeError):  # a list, an object or a text where a coding or its members belong
-        return None
-    return found if node.resourceType != "Condition" else found | _condition_meanings(node, meanings)
-
-
-def _is_concept(code: object) -> bool:
-    given = code.get("coding", []) if isinstance(code, dict) else None
-    return isinstance(given, list) and all(
-        isinstance(coding, dict) and all(isinstance(coding.get(name, ""), str) for name in ("system", "code"))
-        for coding in given
-    )
-
-
-def _is_text_only(code: object) -> bool:
-    return isinstance(code, ConceptNode) and code.coding is None
-
-
-def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
-    found: frozenset[str] = frozenset()
-    extensions = node.extension if isinstance(node.extension, list) else [node.extension]
-    concepts = [item.valueCodeableConcept for item in extensions if isinstance(item, ExtensionNode)]
-    for concept in concepts:
-        coding = concept.coding if isinstance(concept, ConceptNode) else None
-        for item in coding if isinstance(coding, list) else [coding]:
-            if (
-                isinstance(item, CodingNode)
-                and isinstance(item.system, str | None)
-                and isinstance(item.code, str)
-            ):
-                found |= meanings(item.system, item.code)
-    code = node.code
-    if isinstance(code, ConceptNode) and isinstance(code.coding, list):
-        others = (
-            is_other_malignancy(item.system, item.code)
-            for item in code.coding
-            if isinstance(item, CodingNode)
-            and isinstance(item.code, str)  # 0 and false mean nothing, and raise
-        )
-        if any(others):
-            found |= {OTHER_MALIGNANCY}
-    return found
-
-
-def _all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -> frozenset[str]:
-    found = meanings_of(data.get("code"), terminology)
-    if kind == "Condition":
-        for extension in data.get("extension") or ():
-            found |= meanings_of(extension.get("valueCodeableConcept"), terminology)
-        if any(
-            is_other_malignancy(coding.get("system"), coding.get("code"))
-            for coding in codings(data.get("code"))
-        ):
-            found |= {OTHER_MALIGNANCY}
-    return found
-
-
 def _patient_elements(node: Node) -> dict[str, Any]:
     """What readers use of a Patient, kept by the first reading: most charts need no second look at the body."""
     names = ("resourceType", "birthDate", "deceasedBoolean", "deceasedDateTime")
@@ -418,76 +356,3 @@ def _conforming(kind: str, raw: dict[str, Any]) -> tuple[dict[str, Any], Mended,
         return data, (), None
     data, mended = mend(raw)
     return data, mended, nonconformance(kind, data)
-
-
-def _labels(code: Mapping[str, Any]) -> Iterator[str]:
-    given = code.get("coding")
-    displays = (
-        (item.get("display") for item in given if isinstance(item, dict)) if isinstance(given, list) else ()
-    )
-    yield from (text for text in (code.get("text"), *displays) if isinstance(text, str))
-
-
-def _contradicted(code: object, terminology: Terminology) -> bool:
-    """Whether a coding that matters is labelled as something else than it means (terminology.md 0.6)."""
-    text = code.get("text") if isinstance(code, Mapping) else None
-    for coding in codings(code):
-        ids = terminology.meanings(coding.get("system"), coding.get("code"))
-        label = coding.get("display") or text
-        if ids and isinstance(label, str) and display_contradicts(ids, label):
-            return True
-    return False
-
-
-# --- versions and corrections -----------------------------------------------------------------------------------------
-
-
-def _identity(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
-    """The identifiers of a resource and when it was last updated: they tell a correction from a second finding."""
-    identifiers = raw.get("identifier")
-    pairs = (
-        [f"{item.get('system')}|{item.get('value')}" for item in identifiers if isinstance(item, dict)]
-        if isinstance(identifiers, list)
-        else []
-    )
-    meta = raw.get("meta")
-    return tuple(sorted(pairs)), _instant(meta.get("lastUpdated") if isinstance(meta, dict) else None)
-
-
-def _instant(text: object) -> str:
-    """An instant in UTC and of one length, so that texts compare as times do; empty when it is none."""
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-        if found is None:
-            return ""
-        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return ""
-    return found.isoformat(timespec="microseconds")
-
-
-def _latest_versions(resources: Sequence[Resource]) -> Iterator[Resource]:
-    """Keep one of identical copies, and the newest of several versions; where none is the newest, keep all."""
-    by_reference = _newest(resources, lambda item: item.reference)
-    return _newest(tuple(by_reference), _same_thing)
-
-
-def _newest(resources: Sequence[Resource], same: Callable[[Resource], object]) -> Iterator[Resource]:
-    groups: dict[object, list[Resource]] = {}
-    for item in resources:
-        groups.setdefault(same(item), []).append(item)
-    for versions in groups.values():
-        distinct = [item for index, item in enumerate(versions) if item not in versions[:index]]
-        newest = max(item.updated for item in distinct)
-        for item in distinct:
-            is_old = item.updated < newest
-            yield replace(item, use=Use.DROP, why="replaced by a newer version") if is_old else item
-
-
-def _same_thing(item: Resource) -> object:
-    if not item.identifiers or item.kind not in ("Observation", "DiagnosticReport"):
-        return item.reference
-    specimen = item.data.get("specimen")
-    text = specimen.get("reference") if isinstance(specimen, Mapping) else None
-    codes = tuple((coding.get("system"), coding.get("code")) for coding in codings(item.data.get("code")))
-    return item.kind, item.identifiers, codes, text, item.date

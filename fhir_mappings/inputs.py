@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from functools import cache
 
-from fhir_mappings.chart import LABELLED_MALIGNANCY, OTHER_MALIGNANCY, Input
+from fhir_mappings.chart import Input
+from fhir_mappings.relevance import LABELLED_MALIGNANCY, OTHER_MALIGNANCY
 from fhir_mappings.valueset import terminology
 
 NET_HISTOLOGY = frozenset(

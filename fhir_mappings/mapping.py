@@ -9,7 +9,17 @@ from typing import Any
 from fhir_mappings.chart import Chart
 from fhir_mappings.facts import Fact, Facts
 from fhir_mappings.inputs import inputs
-from fhir_mappings.readers import care, extrahepatic, liver, patient, proliferation, site, treatment, tumour
+from fhir_mappings.readers import (
+    care,
+    extrahepatic,
+    involvement,
+    liver,
+    patient,
+    proliferation,
+    site,
+    treatment,
+    tumour,
+)
 from fhir_mappings.record import PatientRecord
 from fhir_mappings.site_profile import SiteProfile
 from fhir_mappings.valueset import terminology
@@ -26,7 +36,7 @@ READERS: Mapping[str, Callable[[Chart], Fact[Any]]] = {
         proliferation.mitotic_count,
         tumour.histologic_grade,
         liver.liver_metastases,
-        liver.liver_involvement_percent,
+        involvement.liver_involvement_percent,
         liver.liver_resectability,
         extrahepatic.extrahepatic_disease,
         treatment.primary_resection,

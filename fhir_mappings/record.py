@@ -7,8 +7,7 @@ are no JSON. The second reading, of what matters, is `chart.py`'s.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +15,9 @@ from typing import Any
 import msgspec
 import orjson
 from msgspec import Raw, Struct
+
+from fhir_mappings.nodes import Entry, EntryNode, IssueNode, LinkNode, Node, PrefetchValue, ReferenceNode
+from fhir_mappings.ownership import by_patient, owner_of, urls_of_patients
 
 PARTS: Mapping[str, str] = {
     "patient": "Patient",
@@ -27,92 +29,6 @@ PARTS: Mapping[str, str] = {
     "orders": "ServiceRequest",
 }
 """The parts of a record by prefetch key: the FHIR type each brings."""
-
-
-class CodingNode(Struct, gc=False):
-    """A Coding, or anything that stands in its place."""
-
-    system: Any = None
-    code: Any = None
-
-
-class ConceptNode(Struct, gc=False):
-    """A CodeableConcept, or anything that stands in its place."""
-
-    coding: (
-        list[CodingNode | list[Any] | str | float | bool | None] | CodingNode | str | float | bool | None
-    ) = None
-
-
-Concept = ConceptNode | list[Any] | str | float | bool | None
-
-
-class ReferenceNode(Struct, gc=False):
-    """A Reference, or anything that stands in its place."""
-
-    reference: Any = None
-
-
-class ExtensionNode(Struct, gc=False):
-    """An Extension that may hold a concept (mCODE puts the histology there)."""
-
-    valueCodeableConcept: Concept = None  # noqa: N815  FHIR's own name
-
-
-class SearchNode(Struct, gc=False):
-    """Bundle.entry.search."""
-
-    mode: Any = None
-
-
-class LinkNode(Struct, gc=False):
-    """Bundle.link."""
-
-    relation: Any = None
-
-
-class EntryNode(Struct, gc=False):
-    """Bundle.entry; `resource` may be missing, as in a DELETE."""
-
-    fullUrl: Any = None  # noqa: N815  FHIR's own name
-    resource: Node | list[Any] | str | float | bool | None = None
-
-
-class IssueNode(Struct, gc=False):
-    """OperationOutcome.issue."""
-
-    severity: Any = None
-
-
-class Node(Struct, gc=False):
-    """What the first reading keeps of any FHIR resource; every member tolerates any JSON value."""
-
-    resourceType: Any = None  # noqa: N815  FHIR's own name
-    id: Any = None
-    code: Concept = None
-    extension: (
-        list[ExtensionNode | list[Any] | str | float | bool | None]
-        | ExtensionNode
-        | str
-        | float
-        | bool
-        | None
-    ) = None
-    subject: ReferenceNode | list[Any] | str | float | bool | None = None
-    patient: ReferenceNode | list[Any] | str | float | bool | None = None
-    entry: list[EntryNode | list[Any] | str | float | bool | None] | EntryNode | str | float | bool | None = (
-        None
-    )
-    link: list[LinkNode | list[Any] | str | float | bool | None] | LinkNode | str | float | bool | None = None
-    birthDate: Any = None  # noqa: N815  FHIR's own name
-    deceasedBoolean: Any = None  # noqa: N815  FHIR's own name
-    deceasedDateTime: Any = None  # noqa: N815  FHIR's own name
-    issue: list[IssueNode | list[Any] | str | float | bool | None] | IssueNode | str | float | bool | None = (
-        None
-    )
-
-
-PrefetchValue = Node | list[Any] | str | float | bool | None
 
 
 class RecordError(ValueError):
@@ -133,29 +49,6 @@ class PartState(StrEnum):
     TRUNCATED = "truncated"
 
 
-class Entry(Struct, frozen=True, gc=False):
-    """One resource of the record: what the first reading kept, where it came from, and how to get its bytes."""
-
-    node: Node
-    place: tuple[str, int]
-    full_url: str | None = None
-
-    @property
-    def type(self) -> str:
-        """The resource type as written, or an empty text."""
-        return self.node.resourceType if isinstance(self.node.resourceType, str) else ""
-
-    @property
-    def reference(self) -> str:
-        """`Type/id`; a resource without an id is named by its place in the record."""
-        name = (
-            self.node.id
-            if isinstance(self.node.id, str) and self.node.id
-            else f"(no id, no. {self.place[1] + 1})"
-        )
-        return f"{self.type}/{name}"
-
-
 @dataclass(frozen=True, slots=True)
 class PatientRecord:
     """Everything that arrived for one patient: the resources, how much of each part came, and where the bytes are.
@@ -174,7 +67,7 @@ class PatientRecord:
         subject = entry.node.subject
         if type(subject) is ReferenceNode and subject.reference == self.patient:
             return True
-        owner = _owner(entry, self.urls)
+        owner = owner_of(entry, self.urls)
         return owner is None or f"Patient/{owner}" == self.patient
 
     @property
@@ -208,7 +101,7 @@ def read_prefetch(
         )
         entries += arrived
     return PatientRecord(
-        f"Patient/{patient_id}", tuple(entries), parts, _PrefetchSource(body), _urls(entries)
+        f"Patient/{patient_id}", tuple(entries), parts, _PrefetchSource(body), urls_of_patients(entries)
     )
 
 
@@ -328,10 +221,16 @@ def read_file(data: bytes) -> list[PatientRecord]:
     parts = {
         kind: PartState.TRUNCATED if kind in truncated else PartState.COMPLETE for kind in PARTS.values()
     }
-    urls = _urls(entries)
+    urls = urls_of_patients(entries)
+    groups = by_patient(entries, urls)
+    if not groups:
+        has_patient = any(entry.type == "Patient" for entry in entries)
+        raise RecordError(
+            "the Patient has no id" if has_patient else "no patient: neither a Patient nor a reference to one"
+        )
     return [
         PatientRecord(f"Patient/{patient}", tuple(mine), parts, lambda entry: places[entry.place], urls)
-        for patient, mine in _by_patient(entries, urls).items()
+        for patient, mine in groups.items()
     ]
 
 
@@ -390,57 +289,3 @@ def _json_error(error: Exception, place: str = "$") -> RecordError:
     if isinstance(error, msgspec.ValidationError):
         return RecordError("not a FHIR resource", place)
     return RecordError("not JSON", place)
-
-
-# --- whose resource is it? --------------------------------------------------------------------------------------------
-
-_LAST_TWO = re.compile(r"(?:^|/)Patient/([A-Za-z0-9.-]{1,64})(?:/_history/[^/]+)?$")
-
-
-def subject_of(node: Node) -> str | None:
-    """The reference to the patient as written: None without a subject, empty where it is no literal reference."""
-    holder = node.subject if node.subject is not None else node.patient
-    if holder is None:
-        return None
-    if isinstance(holder, list) and len(holder) == 1 and isinstance(holder[0], Mapping):
-        holder = ReferenceNode(holder[0].get("reference"))
-    text = holder.reference if isinstance(holder, ReferenceNode) else holder
-    return text.strip() if isinstance(text, str) else ""
-
-
-def _urls(entries: Iterable[Entry]) -> dict[str, str]:
-    """The ids of the Patients of a Bundle by their fullUrl (`urn:uuid:...`)."""
-    patients = (entry for entry in entries if entry.node.resourceType == "Patient")
-    return {
-        entry.full_url: entry.node.id
-        for entry in patients
-        if entry.full_url and isinstance(entry.node.id, str)
-    }
-
-
-def _owner(entry: Entry, urls: Mapping[str, str]) -> str | None:
-    """The id of the patient a resource belongs to; None where it does not say."""
-    if entry.node.resourceType == "Patient":
-        return entry.node.id if isinstance(entry.node.id, str) else None
-    text = subject_of(entry.node)
-    if not text:
-        return None
-    found = _LAST_TWO.search(text)
-    return urls.get(text) or (found.group(1) if found else text.removeprefix("urn:uuid:"))
-
-
-def _by_patient(entries: Sequence[Entry], urls: Mapping[str, str]) -> dict[str, list[Entry]]:
-    """The resources of a file by patient. What names nobody belongs to the one patient there is, else to nobody."""
-    groups: dict[str, list[Entry]] = {}
-    ownerless: list[Entry] = []
-    for entry in entries:
-        owner = _owner(entry, urls)
-        (ownerless if owner is None else groups.setdefault(owner, [])).append(entry)
-    if not groups:
-        has_patient = any(entry.node.resourceType == "Patient" for entry in entries)
-        raise RecordError(
-            "the Patient has no id" if has_patient else "no patient: neither a Patient nor a reference to one"
-        )
-    if len(groups) == 1:
-        return {owner: list(entries) for owner in groups}
-    return groups

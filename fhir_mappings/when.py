@@ -58,6 +58,11 @@ def span(start: PartialDate | None, end: PartialDate | None) -> PartialDate | No
     return PartialDate(start.earliest, end.latest, f"{start.text}/{end.text}")
 
 
+def surely_before(day: PartialDate | None, other: PartialDate | None) -> bool:
+    """Whether every day that fits the one lies before every day that fits the other; an unknown day never does."""
+    return day is not None and other is not None and day.latest < other.earliest
+
+
 def add_months(day: date, months: int) -> date:
     """The same day `months` calendar months on, or the last day of that month: 31 August + 6 = 28 February.
 

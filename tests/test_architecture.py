@@ -8,6 +8,8 @@ ORDER = [
     "fhir_mappings.conformance",
     "fhir_mappings.interval",
     "fhir_mappings.mending",
+    "fhir_mappings.nodes",
+    "fhir_mappings.ownership",
     "fhir_mappings.quantity",
     "fhir_mappings.record",
     "fhir_mappings.site_relations",
@@ -17,12 +19,17 @@ ORDER = [
     "fhir_mappings.facts",
     "fhir_mappings.drafts",
     "fhir_mappings.resource",
+    "fhir_mappings.relevance",
+    "fhir_mappings.versions",
     "fhir_mappings.chart",
     "fhir_mappings.inputs",
     "fhir_mappings.readers.histology",
+    "fhir_mappings.readers.conditions",
     "fhir_mappings.readers.care",
     "fhir_mappings.readers.patient",
     "fhir_mappings.readers.presence",
+    "fhir_mappings.readers.tumour_links",
+    "fhir_mappings.readers.involvement",
     "fhir_mappings.readers.residual",
     "fhir_mappings.readers.site",
     "fhir_mappings.readers.m_category",
@@ -149,8 +156,19 @@ def test_what_decides_opens_no_file_but_its_policies() -> None:
 
 def test_fhir_resources_is_imported_where_fhir_is_read_and_nowhere_else() -> None:
     homes = {"fhir_mappings.conformance", "fhir_mappings.drafts"}
-    using = {name for name, path in _modules().items() if "from fhir.resources" in path.read_text("utf-8")}
+    models = ("from fhir.resources", "import pydantic", "from pydantic")
+    using = {
+        name for name, path in _modules().items() if any(text in path.read_text("utf-8") for text in models)
+    }
     assert using == homes
+
+
+def test_facts_stand_on_the_standard_library_and_the_interval_vocabulary() -> None:
+    paths = _modules()
+    for name in ("fhir_mappings.facts", "fhir_mappings.interval", "fhir_mappings.when"):
+        text = paths[name].read_text("utf-8")
+        assert not any(library in text for library in ("msgspec", "orjson", "import fhir.", "from fhir."))
+    assert _imports(paths["fhir_mappings.facts"]) == {"fhir_mappings.interval", "fhir_mappings.when"}
 
 
 def test_a_package_file_is_a_docstring() -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from cds_service.errors import BadRequestError
 from cds_service.hooks.services import Service
-from fhir_mappings.record import PrefetchValue
+from fhir_mappings.nodes import PrefetchValue
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")

@@ -18,7 +18,7 @@ from fhir_mappings.facts import (
     Presence,
     TransplantStatus,
 )
-from fhir_mappings.readers.histology import OtherMalignancies, net_conditions, other_malignancies
+from fhir_mappings.readers.conditions import OtherMalignancies, net_conditions, other_malignancies
 from fhir_mappings.resource import Resource, Use, codings
 from fhir_mappings.when import add_months
 

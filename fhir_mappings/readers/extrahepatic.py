@@ -17,11 +17,13 @@ from fhir_mappings.facts import (
     ResidualStatus,
 )
 from fhir_mappings.inputs import METASTASIS_SITE_CODES, UNSITED_METASTASIS
-from fhir_mappings.readers.histology import REFUSALS, Tumour, is_metastasis, is_secondary, links
+from fhir_mappings.readers.conditions import is_metastasis, is_secondary
+from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.m_category import MCategory, m_categories
 from fhir_mappings.readers.presence import has_value, stated_presence
 from fhir_mappings.readers.site import primary_site
 from fhir_mappings.readers.treatment import primary_resection
+from fhir_mappings.readers.tumour_links import REFUSALS, links
 from fhir_mappings.resource import Resource, Use, codings
 from fhir_mappings.site_relations import is_distant, is_for_review, is_regional
 from fhir_mappings.when import PartialDate

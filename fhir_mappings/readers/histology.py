@@ -1,4 +1,4 @@
-"""What the histology says, and of which tumour an observation speaks where a patient has more than one."""
+"""What each resource itself says of the histology: the statements on record, and the tumours that they name."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
 
-from fhir_mappings.chart import OTHER_MALIGNANCY, Chart, once
+from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import Discarded, Evidence
-from fhir_mappings.inputs import HISTOLOGY_CODES, METASTATIC_NET, NET_HISTOLOGY, UNSITED_METASTASIS
+from fhir_mappings.inputs import HISTOLOGY_CODES, METASTATIC_NET, NET_HISTOLOGY
 from fhir_mappings.resource import Resource, Use, codings, written
-from fhir_mappings.site_relations import has_digestive_net_chapter, overlap
 from fhir_mappings.valueset import normalise_code, normalise_system
-
-Concept = Mapping[str, Any]
 
 
 class Source(IntEnum):
@@ -39,20 +36,6 @@ class Histology:
         return self.resource.use is Use.USE and not self.resource.is_negated
 
 
-class Tumour(Enum):
-    """Which tumour an observation speaks of."""
-
-    NET = "the neuroendocrine tumour"
-    OTHER = "another tumour"
-    UNTOLD = "not told"
-
-
-REFUSALS = {
-    Tumour.OTHER: "belongs to another tumour",
-    Tumour.UNTOLD: "cannot be assigned to one of several tumours",
-}
-
-
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
@@ -76,8 +59,8 @@ def _of_condition(chart: Chart, condition: Resource) -> Iterator[Histology]:
     for coding in codings(condition.data.get("code")):
         source = Source.BILLING if "icd-10" in _system(coding) else Source.DIAGNOSIS
         evidence = condition.evidence("code", written(coding), coding)
-        yield Histology(_meanings(chart, coding), source, evidence, condition)
-    for extension in _extensions(condition):
+        yield Histology(coding_meanings(chart, coding), source, evidence, condition)
+    for extension in extensions(condition):
         name = str(extension.get("url")).rsplit("/", 1)[-1]
         yield from _of_concept(chart, condition, f"extension[{name}]", extension.get("valueCodeableConcept"))
 
@@ -85,7 +68,7 @@ def _of_condition(chart: Chart, condition: Resource) -> Iterator[Histology]:
 def _of_concept(chart: Chart, resource: Resource, element: str, concept: object) -> Iterator[Histology]:
     for coding in codings(concept):
         evidence = resource.evidence(element, written(coding), coding)
-        yield Histology(_meanings(chart, coding), Source.PATHOLOGY, evidence, resource)
+        yield Histology(coding_meanings(chart, coding), Source.PATHOLOGY, evidence, resource)
 
 
 def set_aside(items: Iterable[Histology], reason: str = "") -> tuple[Discarded, ...]:
@@ -95,7 +78,8 @@ def set_aside(items: Iterable[Histology], reason: str = "") -> tuple[Discarded, 
     )
 
 
-def _meanings(chart: Chart, coding: Mapping[str, Any]) -> frozenset[str]:
+def coding_meanings(chart: Chart, coding: Mapping[str, Any]) -> frozenset[str]:
+    """The value sets of one coding."""
     return chart.terminology.meanings(coding.get("system"), coding.get("code"))
 
 
@@ -103,249 +87,57 @@ def _system(coding: Mapping[str, Any]) -> str:
     return str(normalise_system(coding.get("system")) or "").lower()
 
 
-def _extensions(resource: Resource) -> list[Mapping[str, Any]]:
+def extensions(resource: Resource) -> list[Mapping[str, Any]]:
+    """The extensions of a resource."""
     return list(resource.data.get("extension") or ())
 
 
-# --- which Conditions are the primary tumour, and which another malignancy? -------------------------------------------
-
-_SECONDARY = UNSITED_METASTASIS | METASTATIC_NET | {"liver-metastasis", "liver-metastasis-review"}
-_RELATED_PRIMARY = "related-primary-cancer-condition"
+# --- tumours that are named -------------------------------------------------------------------------------------------
 
 
-def is_metastasis(meanings: frozenset[str]) -> bool:
-    """Whether a code names a metastasis, here or there."""
-    return bool(meanings & _SECONDARY) or any(
-        name.startswith(("extrahepatic-", "nodes-")) for name in meanings
-    )
+class Tumour(Enum):
+    """Which tumour an observation speaks of."""
+
+    NET = "the neuroendocrine tumour"
+    OTHER = "another tumour"
+    UNTOLD = "not told"
 
 
-def is_secondary(chart: Chart, condition: Resource) -> bool:
-    """Whether a Condition is a metastasis: by its code, or because it points to its primary (mCODE)."""
-    return is_metastasis(chart.meanings(condition.data.get("code"))) or _points_to_primary(condition)
-
-
-def _points_to_primary(condition: Resource) -> bool:
-    return any(str(item.get("url")).endswith(_RELATED_PRIMARY) for item in _extensions(condition))
-
-
-@once
-def net_conditions(chart: Chart) -> list[Resource]:
-    """The Conditions of the primary NET: by their own code or histology, or the one that a NET histology is linked to.
-
-    A metastasis is never one of them, even where its histology is a NET (terminology.md 2 c).
-    """
-    conditions = [item for item in chart.resources if item.kind == "Condition" and item.use is not Use.DROP]
-    own = [item for item in conditions if _names_primary_net(chart, item)]
-    if any(not item.is_negated for item in own):
-        return own
-    return own + _conditions_of_net_histology(chart, conditions)
-
-
-def _names_primary_net(chart: Chart, condition: Resource) -> bool:
-    if _points_to_primary(condition):
-        return False
-    by_code = [_meanings(chart, coding) for coding in codings(condition.data.get("code"))]
-    if any(found & NET_HISTOLOGY and not is_metastasis(found) for found in by_code):
-        return True
-    return bool(condition.meanings & NET_HISTOLOGY) and not is_secondary(chart, condition)
-
-
-def _conditions_of_net_histology(chart: Chart, conditions: Iterable[Resource]) -> list[Resource]:
-    """WHO ICD-10 has no code for a NET: the site stands in C17.x and the histology in an Observation beside it.
-
-    Without a link, one Condition of a digestive site is taken as the NET's where no other tumour is on record.
-    """
-    possible = [item for item in conditions if not item.is_negated and not is_secondary(chart, item)]
-    focused = [item for item in possible if item.reference in links(chart).net_focus]
-    sited = [item for item in possible if _names_tumour(chart, item)]
-    if focused or len(sited) != 1 or links(chart).has_other or not links(chart).has_net_histology:
-        return focused
-    return sited if has_digestive_net_chapter(sites_of_conditions(chart, sited)) else []
-
-
-def _names_tumour(chart: Chart, condition: Resource) -> bool:
-    return OTHER_MALIGNANCY in condition.meanings or bool(sites_of_conditions(chart, [condition]))
-
-
-def sites_in(meanings: Iterable[str]) -> frozenset[str]:
-    """The organ sites among value sets, without their prefix; "unknown" is no site."""
-    named = (name.removeprefix("site-") for name in meanings if name.startswith("site-"))
-    return frozenset(named) - {"unknown"}
-
-
-@dataclass(frozen=True, slots=True)
-class OtherMalignancies:
-    """Conditions of another malignancy, and those that may as well be the NET itself, coded by its organ only."""
-
-    others: tuple[Resource, ...]
-    maybe_net: tuple[Resource, ...]
-
-
-@once
-def other_malignancies(chart: Chart) -> OtherMalignancies:
-    """The malignancies coded beside the NET, whatever their status.
-
-    C17.2 beside a NET of the ileum may be the same tumour, coded by its organ; so may the one Condition of an organ
-    beside a NET histology that nothing links to it (terminology.md 2 a).
-    """
-    own = {item.reference for item in net_conditions(chart)}
-    found = [
-        item
-        for item in chart.resources
-        if item.kind == "Condition"
-        and item.use is not Use.DROP
-        and OTHER_MALIGNANCY in item.meanings
-        and item.reference not in own
-        and not item.meanings & (NET_HISTOLOGY | METASTATIC_NET | UNSITED_METASTASIS)
-    ]
-    net_sites = sites_of_conditions(chart, net_conditions(chart))
-    is_alone = not own and len(found) == 1 and links(chart).has_net_histology
-    maybe = tuple(
-        item
-        for item in found
-        if not histology_of(chart, item)
-        and (is_alone or overlap(sites_of_conditions(chart, [item]), net_sites))
-    )
-    return OtherMalignancies(tuple(item for item in found if item not in maybe), maybe)
-
-
-def histology_of(chart: Chart, condition: Resource) -> bool:
-    """Whether an extension of a Condition, or an observation that has it in focus, says what another tumour it is."""
-    return links(chart).is_other(condition) or condition.reference in links(chart).other_focus
-
-
-def sites_of_conditions(chart: Chart, conditions: Iterable[Resource]) -> frozenset[str]:
-    """The organ sites that the codes and body sites of Conditions name."""
-    return frozenset().union(
-        *(
-            sites_in(chart.meanings(concept))
-            for item in conditions
-            for concept in (item.data.get("code"), *(item.data.get("bodySite") or ()))
-        )
-    )
-
-
-# --- which tumour? ----------------------------------------------------------------------------------------------------
-
-
-class TumourLinks:
-    """Tells for an observation whether it speaks of the NET, by focus, specimen, report or tissue (terminology.md 2 h).
-
-    Two tumours in one pathology report are real: a Ki-67 that belongs to the other one must not count, and one that
-    cannot be assigned while another tumour is on record is ambiguous.
-    """
+class NamedTumours:
+    """The tumours that histologies and tumour Conditions name themselves, and what these observations have in focus."""
 
     def __init__(self, chart: Chart) -> None:
+        self.resources = tuple(
+            (resource, tumour)
+            for resource in chart.resources
+            if resource.use is not Use.DROP and (tumour := _own_tumour(chart, resource)) is not None
+        )
+        self.by_reference = {resource.reference: tumour for resource, tumour in self.resources}
         self._chart = chart
-        self._by_resource: dict[str, Tumour] = {}
-        self._by_specimen: dict[str, set[Tumour]] = {}
-        for resource in chart.resources:
-            if resource.use is not Use.DROP and (tumour := _own_tumour(chart, resource)) is not None:
-                self._by_resource[resource.reference] = tumour
-                for specimen in _specimens(chart, resource):
-                    self._by_specimen.setdefault(specimen, set()).add(tumour)
-        self._by_group = self._groups()
-        named = set(self._by_resource.values())
-        self.has_net = Tumour.NET in named
-        self.has_other = bool(named - {Tumour.NET})
+        self.has_other = bool(set(self.by_reference.values()) - {Tumour.NET})
         self.has_net_histology = any(True for _ in self._observations_of(Tumour.NET))
         self.net_focus = self._focus_of(Tumour.NET)
         self.other_focus = self._focus_of(Tumour.OTHER)
-
-    def tumour_of(self, item: Resource) -> Tumour:
-        """Whether an observation or a metastasis speaks of the NET, of another tumour, or does not tell."""
-        return self._told(item) or (Tumour.UNTOLD if self.has_other else Tumour.NET)
-
-    def tumour_of_tissue(self, item: Resource) -> Tumour:
-        """The same for what was seen in tissue: it has to be assigned as soon as any other malignancy is on record."""
-        told = self._told(item) or self._of_tissue(item)
-        is_alone = not self.has_other and not other_malignancies(self._chart).others
-        return told or (Tumour.NET if is_alone else Tumour.UNTOLD)
-
-    def is_linked_to_net(self, item: Resource) -> bool:
-        """Whether a focus, specimen or report says in so many words that it speaks of the NET."""
-        return self._told(item) is Tumour.NET
 
     def other_tumours(self) -> tuple[Discarded, ...]:
         """The histologies of other tumours, and those that cannot be read: why a link may be needed."""
         return tuple(
             Discarded(item.value_evidence(), _OTHER_HISTOLOGY[tumour])
             for item in self._chart.resources
-            if (tumour := self._by_resource.get(item.reference)) in _OTHER_HISTOLOGY
+            if (tumour := self.by_reference.get(item.reference)) in _OTHER_HISTOLOGY
         )
-
-    def is_pointing(self, item: Resource) -> bool:
-        """Whether a focus or extension points to a tumour, known or not."""
-        return bool(self._linked(item))
 
     def is_net(self, resource: Resource) -> bool:
         """Whether a resource itself says that the tumour is a NET."""
-        return self._by_resource.get(resource.reference) is Tumour.NET
+        return self.by_reference.get(resource.reference) is Tumour.NET
 
     def is_other(self, resource: Resource) -> bool:
         """Whether a resource itself says that the tumour is none."""
-        return self._by_resource.get(resource.reference) is Tumour.OTHER
-
-    def _told(self, item: Resource) -> Tumour | None:
-        """What the closest link says; where that one names two tumours, nothing is told."""
-        by_group = self._by_group.get(item.reference, set())
-        for linked in (self._linked(item), self._of_specimens(item), by_group):
-            if linked:
-                return next(iter(linked)) if len(linked) == 1 else Tumour.UNTOLD
-        return None
-
-    def _linked(self, item: Resource) -> set[Tumour]:
-        references = list(item.data.get("focus") or ())
-        references += [extension.get("valueReference") for extension in _extensions(item)]
-        found = {self._of_reference(reference) for reference in references if reference}
-        return {tumour for tumour in found if tumour is not None}
-
-    def _of_reference(self, reference: object) -> Tumour | None:
-        """The tumour of a Condition or histology that is pointed to; a metastasis tells nothing of its own."""
-        item = self._chart.by_reference(reference)
-        if item is None or item.use is Use.DROP:
-            return Tumour.UNTOLD if self._chart.target(reference).startswith("Condition/") else None
-        if item.reference in self._by_resource:
-            return self._by_resource[item.reference]
-        if item in net_conditions(self._chart):
-            return Tumour.NET
-        return Tumour.OTHER if item in other_malignancies(self._chart).others else None
-
-    def _of_specimens(self, item: Resource) -> set[Tumour]:
-        return {
-            tumour
-            for specimen in _specimens(self._chart, item)
-            for tumour in self._by_specimen.get(specimen, ())
-        }
-
-    def _of_tissue(self, item: Resource) -> Tumour | None:
-        """By where the tissue was taken: an organ of one tumour only, or a liver whose metastases are coded as a NET's."""
-        meanings = tissue_of(self._chart, item)
-        if "body-site-liver" in meanings:
-            coded = (found.meanings for found in self._chart.resources if found.use is Use.USE)
-            return Tumour.NET if any("liver-metastasis-net" in found for found in coded) else None
-        sites = sites_in(meanings)
-        of_net = bool(overlap(sites, sites_of_conditions(self._chart, net_conditions(self._chart))))
-        of_other = bool(
-            overlap(sites, sites_of_conditions(self._chart, other_malignancies(self._chart).others))
-        )
-        return None if of_net is of_other else Tumour.NET if of_net else Tumour.OTHER
-
-    def _groups(self) -> dict[str, set[Tumour]]:
-        """The tumours named by the members of each panel or report, for each of its members."""
-        groups: dict[str, set[Tumour]] = {}
-        for resource in self._chart.resources:
-            listed = (*(resource.data.get("hasMember") or ()), *(resource.data.get("result") or ()))
-            members = [self._chart.target(item) for item in listed if resource.use is not Use.DROP]
-            named = {self._by_resource[member] for member in members if member in self._by_resource}
-            for member in members:
-                groups.setdefault(member, set()).update(named)
-        return groups
+        return self.by_reference.get(resource.reference) is Tumour.OTHER
 
     def _observations_of(self, tumour: Tumour) -> Iterator[Resource]:
         for item in self._chart.resources:
-            if item.kind == "Observation" and self._by_resource.get(item.reference) is tumour:
+            if item.kind == "Observation" and self.by_reference.get(item.reference) is tumour:
                 yield item
 
     def _focus_of(self, tumour: Tumour) -> frozenset[str]:
@@ -363,9 +155,9 @@ _OTHER_HISTOLOGY: Mapping[Tumour | None, str] = {
 
 
 @once
-def links(chart: Chart) -> TumourLinks:
-    """The links of a chart."""
-    return TumourLinks(chart)
+def named_tumours(chart: Chart) -> NamedTumours:
+    """The tumours that the resources of a chart name."""
+    return NamedTumours(chart)
 
 
 def _own_tumour(chart: Chart, resource: Resource) -> Tumour | None:
@@ -378,7 +170,7 @@ def _own_tumour(chart: Chart, resource: Resource) -> Tumour | None:
         return Tumour.NET
     histologies_named = (
         _tumour_named(chart, item.get("valueCodeableConcept"))
-        for item in _extensions(resource)
+        for item in extensions(resource)
         if "histology" in str(item.get("url"))
     )
     return next((tumour for tumour in histologies_named if tumour is not None), None)
@@ -407,19 +199,3 @@ def _is_morphology(coding: Mapping[str, Any]) -> bool:
     return system == _ICD_O_3 and any(
         _MORPHOLOGY.fullmatch(code) for code in normalise_code(system, coding.get("code"))
     )
-
-
-def tissue_of(chart: Chart, item: Resource) -> frozenset[str]:
-    """The value sets of where a specimen was taken: the body site of the observation, and of its specimens."""
-    specimens = [chart.by_reference({"reference": name}) for name in _specimens(chart, item)]
-    concepts = [item.data.get("bodySite")]
-    concepts += [
-        (found.data.get("collection") or {}).get("bodySite") for found in specimens if found is not None
-    ]
-    return frozenset().union(*(chart.meanings(concept) for concept in concepts))
-
-
-def _specimens(chart: Chart, resource: Resource) -> list[str]:
-    given = resource.data.get("specimen")
-    items = given if isinstance(given, list) else [given]
-    return [target for item in items if (target := chart.target(item))]

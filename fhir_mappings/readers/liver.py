@@ -1,10 +1,8 @@
-"""Facts of the liver: metastases, how much of it is tumour, whether they can be resected."""
+"""Liver metastases: whether there are any, since when, and whether they can be resected."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
-from itertools import product
 
 from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import (
@@ -13,22 +11,19 @@ from fhir_mappings.facts import (
     Fact,
     Gap,
     GapKind,
-    InvolvementMethod,
-    LiverInvolvement,
     LiverMetastases,
-    Note,
     Presence,
     Resectability,
 )
 from fhir_mappings.inputs import METASTASIS_SITE_CODES, UNSITED_METASTASIS
-from fhir_mappings.interval import Interval, hull
-from fhir_mappings.quantity import PERCENT, VOLUME, Measured, Refused, measure
 from fhir_mappings.readers.care import other_malignancy
-from fhir_mappings.readers.histology import REFUSALS, Tumour, is_secondary, links
+from fhir_mappings.readers.conditions import is_secondary
+from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.m_category import m_categories
 from fhir_mappings.readers.presence import has_value, stated_presence
+from fhir_mappings.readers.tumour_links import REFUSALS, links
 from fhir_mappings.resource import Resource, Use
-from fhir_mappings.when import PartialDate, add_months
+from fhir_mappings.when import surely_before
 
 _LIVER = frozenset({"body-site-liver", "metastasis-site-liver"})
 
@@ -150,247 +145,6 @@ def _names_liver(chart: Chart, sites: Iterable[object] | None) -> bool:
     return any(_LIVER & chart.meanings(site) for site in sites or ())
 
 
-# --- involvement ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Estimate:
-    """One statement of how much of the liver is tumour; with a doubt it only takes certainty away."""
-
-    value: LiverInvolvement
-    evidence: tuple[Evidence, ...]
-    doubt: str = ""
-    note: str | None = None
-
-    @property
-    def day(self) -> PartialDate | None:
-        return self.value.date
-
-
-_CATEGORIES = {
-    "involvement-up-to-10": Interval(Decimal(0), Decimal(10)),
-    "involvement-11-25": Interval(Decimal(10), Decimal(25), low_closed=False),
-    "involvement-26-50": Interval(Decimal(25), Decimal(50), low_closed=False),
-    "involvement-over-50": Interval(Decimal(50), Decimal(100), low_closed=False),
-}
-_ANY_PERCENT = Interval(Decimal(0), Decimal(100))
-_QUARTER = 92  # days
-
-
-@once
-def liver_involvement_percent(chart: Chart) -> Fact[LiverInvolvement]:
-    """The percentage of the liver that is tumour: the newest imaging, volumetry before an estimate (clinical.md 7.4).
-
-    What disagrees and is not surely older widens the value: volumetry and an estimate of one quarter, an unconfirmed,
-    unreadable or undated statement.
-    """
-    estimates, refused = _estimates(chart)
-    firm = [item for item in estimates if not item.doubt and item.day is not None]
-    discarded = refused + tuple(
-        Discarded(evidence, item.doubt or "undated")
-        for item in estimates
-        if item not in firm
-        for evidence in item.evidence
-    )
-    if not firm or chart.blind("liver_involvement_percent") is not None:
-        return Fact(gap=_no_involvement(chart, estimates), discarded=discarded)
-    return _involvement(firm, [item for item in estimates if item not in firm], discarded)
-
-
-def _involvement(
-    firm: Sequence[_Estimate], doubtful: Sequence[_Estimate], discarded: tuple[Discarded, ...]
-) -> Fact[LiverInvolvement]:
-    governing = _governing(firm)
-    chosen = [item for item in firm if item in governing or _rivals(item, governing[0])]
-    later = [item for item in doubtful if not _surely_before(item.day, governing[0].day)]
-    notes = _involvement_notes(
-        chosen, is_disputed=len(chosen) > len(governing) or _spread(governing), is_doubted=bool(later)
-    )
-    older = tuple(
-        Discarded(evidence, "newer imaging or volumetry governs")
-        for item in firm
-        if item not in chosen
-        for evidence in item.evidence
-    )
-    percent = hull(item.value.percent for item in (*chosen, *later))
-    return Fact(
-        replace(governing[0].value, percent=percent),
-        tuple(dict.fromkeys(evidence for item in chosen for evidence in item.evidence)),
-        discarded=discarded + older,
-        notes=notes,
-    )
-
-
-def _involvement_notes(
-    chosen: Sequence[_Estimate], *, is_disputed: bool, is_doubted: bool
-) -> tuple[Note, ...]:
-    found = (
-        (
-            is_disputed,
-            "conflicting",
-            "Statements of the same quarter disagree; both are taken into account.",
-        ),
-        (
-            is_doubted,
-            "unconfirmed",
-            "An unconfirmed, unreadable or undated statement was taken into account.",
-        ),
-        (
-            any(item.note == "unit-missing" for item in chosen),
-            "unit-missing",
-            "The value has no unit; it was read as percent.",
-        ),
-    )
-    return tuple(Note(flag, text) for holds, flag, text in found if holds)
-
-
-def _no_involvement(chart: Chart, estimates: Sequence[_Estimate]) -> Gap:
-    blind = chart.blind("liver_involvement_percent")
-    if blind is not None or not estimates:
-        return blind or chart.missing("liver_involvement_percent")
-    reason = estimates[0].doubt or "without a date"
-    return Gap(GapKind.INDETERMINATE, f"Liver involvement: a value is on record, but {reason}.")
-
-
-def _last(item: _Estimate) -> date:
-    return item.day.latest if item.day is not None else date.min
-
-
-def _governing(firm: Sequence[_Estimate]) -> list[_Estimate]:
-    """The newest statements of one day and method: volumetry, unless it is more than a quarter older than an estimate."""
-    newest = max(firm, key=_last)
-    volumetry = [item for item in firm if item.value.method is InvolvementMethod.VOLUMETRY]
-    measured = max(volumetry, key=_last, default=newest)
-    if _last(newest) > add_months(_last(measured), 3):
-        measured = newest
-    return [item for item in firm if item.day == measured.day and item.value.method is measured.value.method]
-
-
-def _rivals(item: _Estimate, measured: _Estimate) -> bool:
-    """Whether a statement disagrees and is of the same quarter, or may be as new."""
-    is_recent = abs((_last(item) - _last(measured)).days) <= _QUARTER
-    return (is_recent or not _surely_before(item.day, measured.day)) and _apart(item, measured)
-
-
-def _surely_before(day: PartialDate | None, other: PartialDate | None) -> bool:
-    return day is not None and other is not None and day.latest < other.earliest
-
-
-def _apart(one: _Estimate, other: _Estimate) -> bool:
-    first, second = one.value.percent, other.value.percent
-    return first.high < second.low or second.high < first.low
-
-
-def _spread(items: Sequence[_Estimate]) -> bool:
-    return any(_apart(one, other) for one, other in product(items, items))
-
-
-def _estimates(chart: Chart) -> tuple[list[_Estimate], tuple[Discarded, ...]]:
-    results: list[_Estimate | Discarded] = [*chart.dropped("liver_involvement_percent")]
-    for name, method in (
-        ("liver-involvement-percent-code", InvolvementMethod.ESTIMATE),
-        ("liver-involvement-category-code", InvolvementMethod.CATEGORY),
-    ):
-        found = chart.find({name}, "Observation")
-        results += [_estimate(chart, item, method) for item in (*found.usable, *found.candidates)]
-    results += _volumetry(chart)
-    estimates = [item for item in results if isinstance(item, _Estimate)]
-    return estimates, tuple(item for item in results if isinstance(item, Discarded))
-
-
-def _estimate(chart: Chart, item: Resource, method: InvolvementMethod) -> _Estimate | Discarded:
-    """A percentage or a category, also in words; what cannot be read may be any percentage."""
-    if links(chart).tumour_of(item) is Tumour.OTHER:
-        return Discarded(item.value_evidence(), REFUSALS[Tumour.OTHER])
-    if not has_value(item):
-        return Discarded(item.value_evidence(), "states no value")
-    evidence = item.value_evidence()
-    bounds = [_CATEGORIES[name] for name in chart.meanings(item.coded_value) if name in _CATEGORIES]
-    if bounds:
-        value = LiverInvolvement(hull(bounds), item.date, InvolvementMethod.CATEGORY)
-        return _Estimate(value, (evidence,), item.why)
-    measured = measure(item.data, PERCENT)
-    if not isinstance(measured, Measured):
-        reason = measured.reason if measured is not None else "its value cannot be read"
-        return _Estimate(LiverInvolvement(_ANY_PERCENT, item.date, method), (evidence,), item.why or reason)
-    words = "a value in free text needs a clinician's confirmation" if measured.needs_confirmation else ""
-    return _Estimate(
-        LiverInvolvement(measured.interval, item.date, method),
-        (replace(evidence, value=measured.as_written),),
-        item.why or words,
-        measured.note,
-    )
-
-
-# --- tumour volume over liver volume of one study ---------------------------------------------------------------------
-
-_PLAUSIBLE_LIVER = Interval(Decimal(500), Decimal(8000))  # mL (terminology.md 2 g)
-_Volume = tuple[Resource, Measured]
-
-
-def _volumetry(chart: Chart) -> list[_Estimate | Discarded]:
-    tumours, refused = _volumes(chart, "liver-tumour-volume-code")
-    livers, also_refused = _volumes(chart, "liver-volume-code")
-    pairs = [
-        (tumour, liver)
-        for tumour, liver in product(tumours, livers)
-        if _same_study(chart, tumour[0], liver[0])
-    ]
-    paired = {id(part) for pair in pairs for part in pair}
-    lone = [
-        Discarded(part[0].evidence("valueQuantity", part[1].as_written), "no second volume of the same study")
-        for part in (*tumours, *livers)
-        if id(part) not in paired
-    ]
-    return [*refused, *also_refused, *lone, *(_ratio(tumour, liver) for tumour, liver in pairs)]
-
-
-def _volumes(chart: Chart, name: str) -> tuple[list[_Volume], list[Discarded]]:
-    found = chart.find({name}, "Observation")
-    volumes: list[_Volume] = []
-    refused: list[Discarded] = []
-    for item in (*found.usable, *found.candidates):
-        measured = None if item.is_absent else measure(item.data, VOLUME)
-        if isinstance(measured, Measured) and measured.note is None:
-            volumes.append((item, measured))
-        else:
-            reason = measured.reason if isinstance(measured, Refused) else "states no volume with a unit"
-            refused.append(Discarded(item.evidence("valueQuantity"), reason))
-    return volumes, refused
-
-
-def _same_study(chart: Chart, one: Resource, other: Resource) -> bool:
-    """Whether two volumes come from one study: the same report or imaging study, else the same exact day."""
-    first, second = _studies(chart, one), _studies(chart, other)
-    if first and second:
-        return bool(first & second)
-    return one.date is not None and one.date == other.date and one.date.is_exact
-
-
-def _studies(chart: Chart, item: Resource) -> set[str]:
-    own = {
-        chart.target(reference)
-        for name in ("derivedFrom", "partOf")
-        for reference in item.data.get(name) or ()
-    }
-    return (own - {""}) | {report.reference for report in chart.reports_of(item)}
-
-
-def _ratio(tumour: _Volume, liver: _Volume) -> _Estimate | Discarded:
-    (part, size), (whole, total) = tumour, liver
-    evidence = (
-        part.evidence("valueQuantity", size.as_written),
-        whole.evidence("valueQuantity", total.as_written),
-    )
-    if total.interval.low <= 0 or size.interval.high > total.interval.low:
-        return Discarded(evidence[0], "the tumour volume is not surely smaller than the liver volume")
-    low, high = size.interval.low / total.interval.high * 100, size.interval.high / total.interval.low * 100
-    is_plausible = _PLAUSIBLE_LIVER.low <= total.interval.low and total.interval.high <= _PLAUSIBLE_LIVER.high
-    doubt = part.why or whole.why or ("" if is_plausible else "the liver volume is not plausible")
-    value = LiverInvolvement(Interval(low, high), part.date or whole.date, InvolvementMethod.VOLUMETRY)
-    return _Estimate(value, evidence, doubt)
-
-
 # --- resectability ----------------------------------------------------------------------------------------------------
 
 _RESECTABILITY = {
@@ -419,7 +173,7 @@ def liver_resectability(chart: Chart) -> Fact[Resectability]:
         return Fact(gap=_not_stated(chart, stated), discarded=discarded)
     newest, value = max(firm, key=lambda pair: pair[0].date.latest if pair[0].date else date.min)
     rivals = [
-        item for item, said in stated if said is not value and not _surely_before(item.date, newest.date)
+        item for item, said in stated if said is not value and not surely_before(item.date, newest.date)
     ]
     if rivals:
         gap = Gap(GapKind.CONFLICTING, "Resectability: statements disagree, and none is surely the newest.")
@@ -437,7 +191,7 @@ def _resectability(
     value: Resectability | None,
     discarded: tuple[Discarded, ...],
 ) -> Fact[Resectability]:
-    used = [item for item, said in firm if said is value and not _surely_before(item.date, newest.date)]
+    used = [item for item, said in firm if said is value and not surely_before(item.date, newest.date)]
     older = tuple(
         Discarded(item.value_evidence(), "a newer statement governs") for item, _ in firm if item not in used
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from fhir_mappings.chart import Chart
 from fhir_mappings.inputs import M_CATEGORY_CODES
-from fhir_mappings.readers.histology import REFUSALS, Tumour, links
+from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.site import primary_site
+from fhir_mappings.readers.tumour_links import REFUSALS, links
 from fhir_mappings.resource import Resource, Use
 from fhir_mappings.site_relations import has_digestive_net_chapter
 

@@ -35,9 +35,10 @@ from fhir_mappings.quantity import (
     measure_text,
     naaccr_ki67,
 )
-from fhir_mappings.readers.histology import REFUSALS, Tumour, links, tissue_of
+from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.site import primary_site
 from fhir_mappings.readers.tumour import differentiation, histologic_grade
+from fhir_mappings.readers.tumour_links import REFUSALS, links, tissue_of
 from fhir_mappings.resource import Resource, Use, codings
 from fhir_mappings.site_relations import overlap
 from fhir_mappings.when import PartialDate, parse_date

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from fhir_mappings.chart import Chart
 from fhir_mappings.facts import Discarded, Evidence, Note, ResidualStatus
-from fhir_mappings.readers.histology import REFUSALS, Tumour, links, tissue_of
+from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.presence import has_value, stated_presence
+from fhir_mappings.readers.tumour_links import REFUSALS, links, tissue_of
 from fhir_mappings.resource import Resource, Use
 
 _RESIDUALS: Mapping[str, ResidualStatus] = {

@@ -5,15 +5,9 @@ from dataclasses import dataclass
 
 from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import Discarded, Evidence, Fact, Gap, GapKind, Note, PortalClass, PrimarySite
-from fhir_mappings.readers.histology import (
-    REFUSALS,
-    Tumour,
-    is_metastasis,
-    links,
-    net_conditions,
-    sites_in,
-    tissue_of,
-)
+from fhir_mappings.readers.conditions import is_metastasis, net_conditions, sites_in
+from fhir_mappings.readers.histology import Tumour, named_tumours
+from fhir_mappings.readers.tumour_links import REFUSALS, links, tissue_of
 from fhir_mappings.resource import Resource, Use, codings, written
 from fhir_mappings.site_relations import most_specific, overlap
 from fhir_mappings.valueset import portal_class
@@ -126,8 +120,8 @@ def _notes(
 def _is_inferred(chart: Chart, item: Resource) -> bool:
     return (
         item in net_conditions(chart)
-        and not links(chart).is_net(item)
-        and item.reference not in links(chart).net_focus
+        and not named_tumours(chart).is_net(item)
+        and item.reference not in named_tumours(chart).net_focus
     )
 
 

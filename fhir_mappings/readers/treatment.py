@@ -15,10 +15,12 @@ from fhir_mappings.facts import (
     ResponseAssessment,
     ResponseCourse,
 )
-from fhir_mappings.readers.histology import REFUSALS, Tumour, links, sites_in
+from fhir_mappings.readers.conditions import sites_in
+from fhir_mappings.readers.histology import Tumour, named_tumours
 from fhir_mappings.readers.presence import has_value
 from fhir_mappings.readers.residual import Operation, residual_status
 from fhir_mappings.readers.site import primary_site
+from fhir_mappings.readers.tumour_links import REFUSALS, links
 from fhir_mappings.resource import Resource, Use, codings, written
 from fhir_mappings.site_relations import is_en_bloc, overlap, removes
 from fhir_mappings.when import PartialDate
@@ -178,7 +180,7 @@ def _covered(chart: Chart, item: Resource) -> frozenset[str]:
 
 def _reason_is_net(chart: Chart, item: Resource) -> bool:
     reasons = [chart.by_reference(reference) for reference in item.data.get("reasonReference") or ()]
-    return any(reason is not None and links(chart).is_net(reason) for reason in reasons)
+    return any(reason is not None and named_tumours(chart).is_net(reason) for reason in reasons)
 
 
 def _with_transplant(chart: Chart, operation: Resource) -> bool:

@@ -16,14 +16,8 @@ from fhir_mappings.facts import (
     Presence,
 )
 from fhir_mappings.inputs import METASTATIC_NET
-from fhir_mappings.readers.histology import (
-    REFUSALS,
-    Histology,
-    Tumour,
-    histologies,
-    links,
-    set_aside,
-)
+from fhir_mappings.readers.histology import Histology, Tumour, histologies, named_tumours, set_aside
+from fhir_mappings.readers.tumour_links import REFUSALS, links
 from fhir_mappings.resource import Resource, Use
 from fhir_mappings.when import PartialDate
 
@@ -109,7 +103,7 @@ def differentiation(chart: Chart) -> Fact[Differentiation]:
     """What the histology says of the tumour. Pathology outranks a coded diagnosis, unless that one is the worse."""
     statements = histologies(chart)
     usable = [item for item in statements if item.is_usable]
-    rest = set_aside(item for item in statements if not item.is_usable) + links(chart).other_tumours()
+    rest = set_aside(item for item in statements if not item.is_usable) + named_tumours(chart).other_tumours()
     rest += chart.dropped("differentiation")
     if not usable:
         gap = neuroendocrine_tumour(chart).gap or chart.missing("differentiation")

@@ -429,6 +429,15 @@ def test_a_negative_study_has_to_follow_the_resection(operated: Fact[Any], answe
     assert ask("no-extrahepatic-disease", facts(primary_resection=operated)).answer == answer
 
 
+def test_a_study_of_a_month_in_which_the_resection_was_does_not_surely_follow_it():
+    assert ask(
+        "no-extrahepatic-disease",
+        facts(extrahepatic_disease=absent("2026-10"), primary_resection=resected("2026-10-20")),
+    ).answer is (Answer.UNKNOWN)
+    chart = facts(extrahepatic_disease=absent("2026-10"), primary_resection=resected("2026-09-30"))
+    assert ask("no-extrahepatic-disease", chart).answer is Answer.MET
+
+
 # --- the gate ---------------------------------------------------------------------------------------------------------
 
 

@@ -299,6 +299,16 @@ def test_imaging_that_may_be_too_old_is_told_from_imaging_that_is(when: str, wor
     assert words in ask("liver-involvement", facts(liver_involvement_percent=liver("30", when))).reason
 
 
+@pytest.mark.parametrize(
+    ("on", "words"), [(date(2026, 11, 30), "may be older"), (date(2026, 12, 1), "is older")]
+)
+def test_imaging_of_a_month_is_surely_too_old_once_its_last_day_is(on: date, words: str):
+    assert (
+        words
+        in ask("liver-involvement", facts(liver_involvement_percent=liver("30", "2026-05")), MILAN, on).reason
+    )
+
+
 def test_a_result_is_dated_by_its_first_dated_evidence():
     assert ask("unresectable", facts()).dated is None
     chart = facts(liver_resectability=known(Resectability.UNRESECTABLE, "Observation/board", "2026-09-01"))

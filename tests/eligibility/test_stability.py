@@ -202,6 +202,11 @@ def test_partial_days_go_stale_on_the_earliest_they_can():
     assert of("2026-01-10 SD", "2026-10 SD").stale_on == date(2027, 4, 1)
 
 
+def test_months_between_partial_days_are_those_that_are_sure():
+    assert of("2026-01 SD", "2026-10 SD").value == "8 months"
+    assert of("2026-06 SD", "2026-10 SD").value == "3 months"
+
+
 def test_the_reason_names_both_ends_of_a_partial_day_and_one_of_a_known_one():
     assert "from 2026-04-01 to 2026-04-30 to 2026-10-20" in of(
         "2026-01-10 SD", "2026-10-20 SD", operated=resected("2026-04")
@@ -220,8 +225,20 @@ def test_what_is_too_short_or_cannot_be_counted_may_be_stale_too(
 ):
     result = of("2026-01-10 SD", f"{last} SD", operated=operated)
     assert (result.answer, result.flags) == (Answer.UNKNOWN, flags)
+    assert ("older than 6 months" in result.reason) is (bool(flags) and operated == resected("2025-01-01"))
     if operated.value is not None and operated.value.date is None:
         assert result.orders == ((OrderKind.RESTAGING,) if flags else ())
+
+
+def test_a_partly_dated_assessment_may_be_stale_where_the_time_cannot_be_counted():
+    assert of("2026-01-10 SD", "2026-05 SD", operated=resected(None)).flags == (Flag.STALE,)
+    assert of("2026-01-10 SD", "2026-06 SD", operated=resected(None)).flags == ()
+
+
+def test_the_last_of_several_progressions_is_named():
+    result = of("2026-05-02 SD", "2026-01-10 PD", "2026-10-20 PD")
+    assert result.dated == "2026-10-20"
+    assert "of 2026-10-20, shows progressive disease" in result.reason
 
 
 def test_a_course_of_doubts_after_a_progression_has_no_last_good_day():
@@ -282,6 +299,7 @@ def test_a_doubt_that_decides_is_named():
         (("2025-06-01 SD", "2026-04 PD?", "2026-10-20 SD"), "2025", "unknown"),
         (("2025-06-01 SD", "2026-04 PD?", "2026-10-30 SD"), "2025", "met"),
         (("2026-01-10 SD", "2026-11 SD"), "2025", "met"),
+        (("2026-05 PD", "2026-11-20 SD"), "2025", "unknown"),
     ],
 )
 def test_partial_dates_are_read_both_ways(entries: tuple[str, ...], operated: str, answer: str):

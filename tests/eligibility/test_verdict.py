@@ -269,6 +269,11 @@ def test_the_headline_names_what_decided(changes: dict[str, Any], verdict: str, 
     assert (found.verdict, found.headline) == (verdict, headline)
 
 
+def test_what_can_change_is_not_named_beside_what_cannot():
+    found = judged(facts(ki67_percent=ki67("12"), primary_resection=NOT_RESECTED))
+    assert (found.verdict, found.headline) == (Verdict.OUTSIDE, "Ki-67 12 % (limit < 10 %)")
+
+
 def test_a_long_headline_is_cut_and_counts_the_rest():
     worst = facts(
         differentiation=known(Differentiation.NEC),

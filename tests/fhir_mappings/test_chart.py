@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from fhir_mappings.chart import OTHER_MALIGNANCY, Chart
+from fhir_mappings.chart import Chart
 from fhir_mappings.facts import GapKind
 from fhir_mappings.inputs import inputs
 from fhir_mappings.mapping import read_facts
-from fhir_mappings.record import PARTS, PatientRecord, PrefetchValue, read_file, read_prefetch
+from fhir_mappings.nodes import PrefetchValue
+from fhir_mappings.record import PARTS, PatientRecord, read_file, read_prefetch
+from fhir_mappings.relevance import OTHER_MALIGNANCY
 from fhir_mappings.resource import Resource, Use
 from fhir_mappings.valueset import is_other_malignancy, terminology
 
@@ -685,3 +687,14 @@ def test_issues_and_gaps_never_repeat_a_value_of_the_record():
             said = [asdict(issue) for issue in facts.issues] + [asdict(item) for item in facts.mendings]
             said += [asdict(fact.gap) for name in inputs() if (fact := getattr(facts, name)).gap is not None]
             assert "CANARY" not in json.dumps(said, default=str), (index, said)
+
+
+@pytest.mark.parametrize("subject", [{"display": "Somebody"}, {"identifier": {"value": "4711"}}])
+def test_a_resource_that_hides_whose_it_is_is_an_issue_and_no_evidence(subject: Json):
+    hidden = condition("hidden", subject=subject)
+    facts = read_facts(record_of(hidden), ON)
+    assert facts.neuroendocrine_tumour.gap is not None
+    assert facts.neuroendocrine_tumour.gap.kind is GapKind.UNREADABLE
+    assert [(item.reference, item.problem) for item in facts.issues] == [
+        ("Condition/hidden", "its subject is no reference to a patient")
+    ]

