@@ -176,14 +176,16 @@ def _no_other_malignancy(chart: Chart, found: OtherMalignancies, labelled: Seque
 
 
 @cache
-def _malignancy_words() -> Mapping[str, tuple[str, ...]]:
+def _malignancy_words() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What reads like a malignancy of its own, and what takes that back."""
     words = json.loads((files("fhir_mappings") / "valuesets" / "malignancy-keywords.json").read_text("utf-8"))
-    return {name: tuple(words[name]) for name in ("malignant", "not")}
+    malignant, taken_back = ("|".join(map(re.escape, words[name])) for name in ("malignant", "not"))
+    return re.compile(malignant, re.IGNORECASE), re.compile(taken_back, re.IGNORECASE)
 
 
 def _reads_like_malignancy(label: str) -> bool:
-    words, text = _malignancy_words(), label.lower()
-    return any(word in text for word in words["malignant"]) and not any(word in text for word in words["not"])
+    malignant, taken_back = _malignancy_words()
+    return malignant.search(label) is not None and taken_back.search(label) is None
 
 
 def _is_active(item: Resource) -> bool:
