@@ -9,11 +9,9 @@ from pathlib import Path
 from cds_service.eligibility.policy import DEFAULT_POLICY
 from cds_service.errors import SettingsError
 
-DEFAULT_MAX_BODY_BYTES = (
-    8 * 1024 * 1024
-)  # 200 laboratory results are 110 kB; peers that cut at 100 kB fail real charts
+# 200 laboratory results are 110 kB; peers that cut at 100 kB fail real charts
+DEFAULT_MAX_BODY_BYTES = 8 * 1024 * 1024
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
-_BASE_URL = re.compile(rf"(?:{_ORIGIN.pattern})(?:/[A-Za-z0-9._~/-]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +20,10 @@ class Settings:
 
     policy: str = DEFAULT_POLICY  # id of the policy that decides; the others are shown where they differ
     site_profile: Path | None = None  # a hospital's own codes, units and categories
-    base_url: str | None = (
-        None  # where callers reach the service: for links and token audiences, never from Host
-    )
     cors_origins: tuple[str, ...] = ()  # browser clients; none by default
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
 
     def __post_init__(self) -> None:
-        if self.base_url is not None and not _BASE_URL.fullmatch(self.base_url):
-            raise SettingsError(
-                "MILAN_NET_BASE_URL must be an absolute http or https URL without query or fragment."
-            )
         if not all(_ORIGIN.fullmatch(origin) for origin in self.cors_origins):
             raise SettingsError(
                 "MILAN_NET_CORS_ORIGINS must be origins such as https://ehr.example.org, commas between."
@@ -49,7 +40,6 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         policy=_text(environ, "MILAN_NET_POLICY") or DEFAULT_POLICY,
         site_profile=Path(site_profile) if site_profile else None,
-        base_url=(_text(environ, "MILAN_NET_BASE_URL") or "").rstrip("/") or None,
         cors_origins=_list(environ, "MILAN_NET_CORS_ORIGINS"),
         max_body_bytes=_number(environ, "MILAN_NET_MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES),
     )

@@ -23,7 +23,6 @@ def test_every_setting_can_be_given(tmp_path: Path) -> None:
         {
             "MILAN_NET_POLICY": "optn-nlrb-net",
             "MILAN_NET_SITE_PROFILE": str(profile),
-            "MILAN_NET_BASE_URL": "https://cds.example.org/milan/",
             "MILAN_NET_CORS_ORIGINS": "https://a.example.org, http://127.0.0.1:8080/",
             "MILAN_NET_MAX_BODY_BYTES": "1000",
         }
@@ -31,7 +30,6 @@ def test_every_setting_can_be_given(tmp_path: Path) -> None:
     assert found == Settings(
         policy="optn-nlrb-net",
         site_profile=profile,
-        base_url="https://cds.example.org/milan",
         cors_origins=("https://a.example.org", "http://127.0.0.1:8080"),
         max_body_bytes=1000,
     )
@@ -40,10 +38,6 @@ def test_every_setting_can_be_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MILAN_NET_BASE_URL", "cds.example.org"),
-        ("MILAN_NET_BASE_URL", "ftp://cds.example.org"),
-        ("MILAN_NET_BASE_URL", "https://cds.example.org/?x=1"),
-        ("MILAN_NET_BASE_URL", "https://user@cds.example.org"),
         ("MILAN_NET_CORS_ORIGINS", "*"),
         ("MILAN_NET_CORS_ORIGINS", "null"),
         ("MILAN_NET_CORS_ORIGINS", "https://a.example.org/path"),

@@ -1,0 +1,78 @@
+"""What the README says is so: its commands, settings, targets, rule sets and addresses are those of the code."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cds_service import settings
+from cds_service.cli import cli
+from cds_service.eligibility.policy import DEFAULT_POLICY, policies
+from cds_service.hooks.services import SERVICES
+from fhir_mappings.record import PARTS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def first_cells(header: str) -> list[str]:
+    """The first cells of the table whose header row starts with `header`, without backticks."""
+    rows = README.split(f"\n| {header} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    return [row.split("|")[1].strip().strip("`") for row in rows]
+
+
+def test_the_table_of_commands_is_the_command_line() -> None:
+    assert sorted(cell.split()[1] for cell in first_cells("command")) == sorted(cli.commands)
+
+
+def test_every_option_that_the_table_of_commands_names_exists() -> None:
+    for row in README.splitlines():
+        if row.startswith("| `milan-net "):
+            command = cli.commands[row.split("`")[1].split()[1]]
+            known = {name for parameter in command.params for name in parameter.opts}
+            assert set(re.findall(r"`(--[a-z-]+)", row)) <= known, row
+
+
+def test_the_table_of_settings_names_what_the_service_reads() -> None:
+    source = Path(settings.__file__ or "").read_text("utf-8")
+    named = set(first_cells("setting (environment)"))
+    assert named == set(re.findall(r"MILAN_NET_[A-Z_]+", source))
+
+
+def test_the_addresses_are_those_of_the_services() -> None:
+    assert {f"POST /cds-services/{service.id}" for service in SERVICES} <= set(first_cells("request"))
+
+
+def test_the_rule_sets_and_prefetch_keys_are_named() -> None:
+    for policy in policies():
+        assert f"`{policy.id}`" in README
+    assert f"`{DEFAULT_POLICY}` (the default)" in README
+    for key in PARTS:
+        assert f"`{key}`" in README
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    makefile = ROOT / "Makefile"
+    if not makefile.exists():
+        pytest.skip("no Makefile: the tests run away from the checkout")
+    targets = set(re.findall(r"^([a-z-]+):", makefile.read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", README)) <= targets
+
+
+def test_the_example_of_plain_pip_assesses_the_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    [line] = [line for line in README.splitlines() if "milan-net assess sample" in line]
+    arguments = shlex.split(line.removeprefix("$ "))[1:]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0
+    assert "Meets the recorded criteria" in result.output
+
+
+def test_every_file_that_the_readme_links_to_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if "://" not in target and not target.startswith(
+            ("cds_service", "fhir_mappings", "LICENSE", "NOTICE")
+        ):
+            assert (ROOT / target).exists(), target
