@@ -143,12 +143,10 @@ def show_policy(policy: Policy) -> None:
     console.print(safe(f"{policy.id}  {policy.title}, version {policy.version}", "bold"))
     console.print(safe(policy.status))
     console.print(safe(f"{policy.citation.text} ({policy.citation.verification})"))
-    table = _table("Criterion", "Limit", "Citation", "Verification")
     for rule in policy.rules:
-        table.add_row(
-            safe(rule.label), safe(rule.limit), safe(rule.citation.text), safe(rule.citation.verification)
-        )
-    console.print(table)
+        console.print(Text.assemble("  ", (one_line(rule.label), "bold"), ": ", safe(rule.limit)))
+        cited = f"{rule.citation.text} ({rule.citation.verification})"
+        console.print(Padding(safe(cited, "dim"), (0, 0, 0, 6)))
     console.print()
 
 
