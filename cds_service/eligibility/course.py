@@ -84,8 +84,9 @@ class Course:
 def read_course(assessments: Sequence[ResponseAssessment], on: date) -> Course:
     """Sort the assessments; what lies after the day of evaluation is dropped (step 1)."""
     past = [item for item in assessments if item.date.earliest <= on]
-    unsure = [item for item in past if not item.confirmed or _is_disputed(item, past)]
-    firm = [item for item in past if item not in unsure]
+    disputed = _disputed_days(past)
+    unsure = [item for item in past if not item.confirmed or _is_disputed(item, disputed)]
+    firm = [item for item in past if item.confirmed and not _is_disputed(item, disputed)]
     return Course(
         progressions=tuple(item.date for item in firm if _is_progression(item)),
         good=tuple(item.date for item in firm if not _is_progression(item)),
@@ -93,16 +94,17 @@ def read_course(assessments: Sequence[ResponseAssessment], on: date) -> Course:
     )
 
 
-def _is_disputed(item: ResponseAssessment, others: Iterable[ResponseAssessment]) -> bool:
-    """Progression by one reader and stability by another on one day: nobody here decides who is right (step 11)."""
-    if item.response is Response.CONFLICTING:
-        return True
-    same_day = (other for other in others if other.confirmed and _is_same_day(other.date, item.date))
-    return any(_is_progression(other) != _is_progression(item) for other in same_day)
+def _disputed_days(assessments: Iterable[ResponseAssessment]) -> frozenset[date]:
+    """Days with progression by one reader and stability by another: nobody here decides who is right (step 11)."""
+    days: dict[bool, set[date]] = {True: set(), False: set()}
+    for item in assessments:
+        if item.confirmed and item.date.is_exact:
+            days[_is_progression(item)].add(item.date.earliest)
+    return frozenset(days[True] & days[False])
 
 
-def _is_same_day(one: PartialDate, other: PartialDate) -> bool:
-    return one.is_exact and other.is_exact and one.earliest == other.earliest
+def _is_disputed(item: ResponseAssessment, days: frozenset[date]) -> bool:
+    return item.response is Response.CONFLICTING or (item.date.is_exact and item.date.earliest in days)
 
 
 def _is_progression(item: ResponseAssessment) -> bool:
