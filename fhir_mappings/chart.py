@@ -14,7 +14,6 @@ from fhir_mappings.conformance import nonconformance
 from fhir_mappings.facts import Discarded, Gap, GapKind, Issue, Mending
 from fhir_mappings.mending import mend, needs_mending, selected
 from fhir_mappings.nodes import Entry, Node
-from fhir_mappings.ownership import subject_of
 from fhir_mappings.record import PartState, PatientRecord
 from fhir_mappings.relevance import (
     LABELLED_MALIGNANCY,
@@ -24,7 +23,7 @@ from fhir_mappings.relevance import (
     labels,
     node_meanings,
 )
-from fhir_mappings.resource import Resource, Use, clinical_date, meanings_of, standing
+from fhir_mappings.resource import Resource, Use, clinical_date, codings, meanings_of, standing
 from fhir_mappings.valueset import NOTHING, Terminology
 from fhir_mappings.versions import identity, latest_versions
 
@@ -201,7 +200,13 @@ class Chart:
             is_condition = entry.node.resourceType == "Condition"
             if not is_condition or entry.reference in known or not self._record.is_own(entry):
                 continue
-            code = self._load(entry).get("code")
+            try:
+                code = self._load(entry).get("code")
+            except orjson.JSONDecodeError:  # as bytes in another encoding
+                self._unread.append(
+                    _Unread(entry.type, entry.reference, "not valid JSON", frozenset({LABELLED_MALIGNANCY}))
+                )
+                continue
             if isinstance(code, dict) and any(reads_like(label) for label in labels(code)):
                 found += self._read(entry, frozenset({LABELLED_MALIGNANCY}))
         return [item for item in self._on_the_day(found) if item.use is not Use.DROP]
@@ -228,8 +233,15 @@ class Chart:
             problem = "nested too deeply" if isinstance(error, RecursionError) else "not valid JSON"
             self._unread.append(_Unread(entry.type, entry.reference, problem, meanings))
             return
-        if problem is None and subject_of(entry.node) == "":
+        if problem is None and self._record.hides_owner(entry):
             problem = "its subject is no reference to a patient"
+        if (
+            problem is None
+            and entry.type == "Observation"
+            and meanings
+            and _is_unread_value(raw, data, meanings)
+        ):
+            problem = "its value is given in a form that is not read"
         if meanings is None:
             meanings = self._settled_meanings(entry, data)
             if meanings == frozenset():
@@ -343,10 +355,36 @@ _STATES = {
 }
 
 
+_CODED_ANSWERS = frozenset(
+    {"histology-code", "residual-status-code", "margin-status-code", "tnm-m-code", "metastasis-site-code"}
+    | {"extrahepatic-disease-code"}
+)
+_PARTS_UNREAD = _CODED_ANSWERS | {"response-code", "grade-code", "mitosis-code", "mitosis-code-per-10-hpf"}
+_PARTS_UNREAD |= {"liver-involvement-category-code"}
+
+
+def _is_unread_value(raw: Mapping[str, Any], data: Mapping[str, Any], meanings: frozenset[str]) -> bool:
+    """Whether a finding says something in words, components or a data type where readers look for a code.
+
+    What it says might be the worst; taken as "no value" it would vanish.
+    """
+    held = [name for name in raw if name.startswith("value")]
+    if any(name not in data for name in held):
+        return True
+    if not held:
+        return bool(raw.get("component")) and not meanings.isdisjoint(_PARTS_UNREAD)
+    concept = data.get("valueCodeableConcept")
+    is_coded = isinstance(concept, Mapping) and any(True for _ in codings(concept))
+    return not is_coded and "valueBoolean" not in data and not meanings.isdisjoint(_CODED_ANSWERS)
+
+
 def _patient_elements(node: Node) -> dict[str, Any]:
     """What readers use of a Patient, kept by the first reading: most charts need no second look at the body."""
     names = ("resourceType", "birthDate", "deceasedBoolean", "deceasedDateTime")
-    return {name: value for name in names if (value := getattr(node, name)) is not None}
+    found = {name: value for name in names if (value := getattr(node, name)) is not None}
+    if node.deceased_unknown_when is not None and "deceasedDateTime" not in found:
+        found["deceasedBoolean"] = True  # died, the day is not told: a deceased[x] that is a dateTime says so
+    return found
 
 
 def _conforming(kind: str, raw: dict[str, Any]) -> tuple[dict[str, Any], Mended, str | None]:

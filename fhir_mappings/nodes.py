@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 
@@ -52,6 +53,7 @@ class LinkNode(Struct, gc=False):
 class EntryNode(Struct, gc=False):
     """Bundle.entry; `resource` may be missing, as in a DELETE."""
 
+    request: Any = None  # of a transaction or batch; DELETE and GET bring no resource
     fullUrl: Any = None  # noqa: N815  FHIR's own name
     resource: Node | list[Any] | str | float | bool | None = None
 
@@ -85,6 +87,7 @@ class Node(Struct, gc=False):
     birthDate: Any = None  # noqa: N815  FHIR's own name
     deceasedBoolean: Any = None  # noqa: N815  FHIR's own name
     deceasedDateTime: Any = None  # noqa: N815  FHIR's own name
+    deceased_unknown_when: Any = msgspec.field(default=None, name="_deceasedDateTime")
     issue: list[IssueNode | list[Any] | str | float | bool | None] | IssueNode | str | float | bool | None = (
         None
     )

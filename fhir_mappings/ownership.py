@@ -30,14 +30,16 @@ def urls_of_patients(entries: Iterable[Entry]) -> dict[str, str]:
 
 
 def owner_of(entry: Entry, urls: Mapping[str, str]) -> str | None:
-    """The id of the patient a resource belongs to; None where it does not say."""
+    """The id of the patient a resource belongs to; None where it does not say, or not in a form that can be read."""
     if entry.node.resourceType == "Patient":
         return entry.node.id if isinstance(entry.node.id, str) else None
     text = subject_of(entry.node)
     if not text:
         return None
+    if text in urls or text.startswith("urn:uuid:"):
+        return urls.get(text, text.removeprefix("urn:uuid:"))
     found = _LAST_TWO.search(text)
-    return urls.get(text) or (found.group(1) if found else text.removeprefix("urn:uuid:"))
+    return found.group(1) if found else None
 
 
 def by_patient(entries: Sequence[Entry], urls: Mapping[str, str]) -> dict[str, list[Entry]]:

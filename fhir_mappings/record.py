@@ -17,7 +17,7 @@ import orjson
 from msgspec import Raw, Struct
 
 from fhir_mappings.nodes import Entry, EntryNode, IssueNode, LinkNode, Node, PrefetchValue, ReferenceNode
-from fhir_mappings.ownership import by_patient, owner_of, urls_of_patients
+from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
 
 PARTS: Mapping[str, str] = {
     "patient": "Patient",
@@ -69,6 +69,14 @@ class PatientRecord:
             return True
         owner = owner_of(entry, self.urls)
         return owner is None or f"Patient/{owner}" == self.patient
+
+    def hides_owner(self, entry: Entry) -> bool:
+        """Whether a resource has a subject that cannot be read: it was sent for this patient, and may be another's."""
+        return (
+            subject_of(entry.node) is not None
+            and owner_of(entry, self.urls) is None
+            and entry.type != "Patient"
+        )
 
     @property
     def is_complete(self) -> bool:
@@ -128,8 +136,22 @@ def _bundle_state(bundle: Node, entries: Sequence[Entry]) -> PartState:
     if any(_is_error(outcome) for outcome in outcomes):
         return PartState.FAILED
     links = [link for link in _listed(bundle.link) if isinstance(link, LinkNode)]
-    has_next = any(link.relation == "next" for link in links)
-    return PartState.TRUNCATED if has_next else PartState.COMPLETE
+    has_next = any(isinstance(link.relation, str) and link.relation.lower() == "next" for link in links)
+    held = [
+        entry for entry in _listed(bundle.entry) if not (type(entry) is EntryNode and _brings_nothing(entry))
+    ]
+    has_odd = len(entries) < len(held) or not all(map(_has_type, entries))
+    return PartState.TRUNCATED if has_next or has_odd else PartState.COMPLETE
+
+
+def _brings_nothing(entry: EntryNode) -> bool:
+    return entry.resource is None and entry.request is not None
+
+
+def _has_type(entry: Entry) -> bool:
+    """Whether an entry says what it is. One that does not may be anything, so something is missing from the part."""
+    kind = entry.node.resourceType
+    return type(kind) is str and kind.isalpha() and kind[:1].isupper()
 
 
 def _is_error(outcome: Node) -> bool:

@@ -118,7 +118,10 @@ def clinical_date(kind: str, data: Json) -> PartialDate | None:
     period = data.get(f"{prefix}Period")
     if single is None and isinstance(period, Mapping):
         single = span(parse_date(period.get("start")), parse_date(period.get("end")))
-    return single or (parse_date(data.get("recordedDate")) if kind == "Condition" else None)
+    recorded = parse_date(data.get("recordedDate")) if kind == "Condition" else None
+    if single is not None and recorded is not None and single.earliest > recorded.latest:
+        return recorded  # an onset after the day it was recorded on is a slip of the pen
+    return single or recorded
 
 
 @cache
@@ -146,9 +149,11 @@ def standing(kind: str, data: Json) -> tuple[Use, str, bool, bool]:
 def _condition_standing(data: Json) -> tuple[Use, str, bool, bool]:
     verification = _status_code(data.get("verificationStatus"))
     use = _use("verificationStatus", verification)
+    if verification == _CONTRADICTORY:
+        return Use.CANDIDATE, "its verification status contradicts itself", True, False
     why = "" if use is Use.USE else f"verification status is {_known('verificationStatus', verification)}"
     clinical = {str(coding.get("code") or "").lower() for coding in codings(data.get("clinicalStatus"))}
-    is_current = clinical.isdisjoint(_table()["clinicalStatus"]["history"])
+    is_current = clinical.isdisjoint(_table()["clinicalStatus"]["history"]) or "active" in clinical
     return use, why, is_current, verification == "refuted"
 
 
@@ -175,6 +180,9 @@ def _known(kind: str, status: str) -> str:
     return (
         status if status in known and status else "not stated" if not status else "not one that FHIR defines"
     )
+
+
+_CONTRADICTORY = "contradictory"
 
 
 def _status_code(concept: object) -> str:

@@ -1,6 +1,6 @@
 """Versions and corrections: of several versions of one thing the newest counts, of identical copies one."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,11 @@ def identity(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
     """The identifiers of a resource and when it was last updated: they tell a correction from a second finding."""
     identifiers = raw.get("identifier")
     pairs = (
-        [f"{item.get('system')}|{item.get('value')}" for item in identifiers if isinstance(item, dict)]
+        [
+            f"{item.get('system')}|{item['value']}"
+            for item in identifiers
+            if isinstance(item, dict) and item.get("value")
+        ]
         if isinstance(identifiers, list)
         else []
     )
@@ -34,14 +38,27 @@ def _instant(text: object) -> str:
 
 def latest_versions(resources: Sequence[Resource]) -> Iterator[Resource]:
     """Keep one of identical copies, and the newest of several versions; where none is the newest, keep all."""
-    by_reference = _newest(resources, lambda item: item.reference)
-    return _newest(tuple(by_reference), _same_thing)
+    return _corrected(tuple(_newest(resources)))
 
 
-def _newest(resources: Sequence[Resource], same: Callable[[Resource], object]) -> Iterator[Resource]:
-    groups: dict[object, list[Resource]] = {}
+def _corrected(resources: Sequence[Resource]) -> Iterator[Resource]:
+    """Drop what a correction with the same identifiers replaces.
+
+    Two findings may share an accession number, so only a resource that calls itself amended or corrected replaces one.
+    """
+    corrections = {
+        _finding(item): item for item in resources if item.data.get("status") in ("amended", "corrected")
+    }
     for item in resources:
-        groups.setdefault(same(item), []).append(item)
+        correction = corrections.get(_finding(item)) if item.identifiers else None
+        is_old = correction is not None and correction is not item and item.updated < correction.updated
+        yield replace(item, use=Use.DROP, why="replaced by a newer version") if is_old else item
+
+
+def _newest(resources: Sequence[Resource]) -> Iterator[Resource]:
+    groups: dict[str, list[Resource]] = {}
+    for item in resources:
+        groups.setdefault(item.reference, []).append(item)
     for versions in groups.values():
         distinct = [item for index, item in enumerate(versions) if item not in versions[:index]]
         newest = max(item.updated for item in distinct)
@@ -50,9 +67,8 @@ def _newest(resources: Sequence[Resource], same: Callable[[Resource], object]) -
             yield replace(item, use=Use.DROP, why="replaced by a newer version") if is_old else item
 
 
-def _same_thing(item: Resource) -> object:
-    if not item.identifiers or item.kind not in ("Observation", "DiagnosticReport"):
-        return item.reference
+def _finding(item: Resource) -> object:
+    """What a correction has in common with what it corrects: identifiers, codes, specimen and day."""
     specimen = item.data.get("specimen")
     text = specimen.get("reference") if isinstance(specimen, Mapping) else None
     codes = tuple((coding.get("system"), coding.get("code")) for coding in codings(item.data.get("code")))

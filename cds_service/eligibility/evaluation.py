@@ -10,7 +10,16 @@ from cds_service.eligibility.criterion import hides
 from cds_service.eligibility.headline import GATE, headline, is_firm, without_gate
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
-from fhir_mappings.facts import Fact, Facts, GapKind, LiverMetastases, OrderKind, Presence, TransplantStatus
+from fhir_mappings.facts import (
+    Fact,
+    Facts,
+    Gap,
+    GapKind,
+    LiverMetastases,
+    OrderKind,
+    Presence,
+    TransplantStatus,
+)
 from fhir_mappings.when import add_months
 
 _WINDOW_MONTHS = 12  # an age limit that is passed within a year is worth a warning (clinical.md 7.3)
@@ -169,16 +178,25 @@ def _considerations(facts: Facts) -> tuple[Consideration, ...]:
     if facts.other_malignancy.value is Presence.PRESENT:
         reason = "other active malignancy on record"
         found.append(Consideration("other-malignancy", reason, facts.other_malignancy.evidence))
-    elif (gap := facts.other_malignancy.gap) and gap.kind in (GapKind.CONFLICTING, GapKind.UNREADABLE):
+    elif (gap := facts.other_malignancy.gap) and _is_doubt(facts, gap):
         doubted = tuple(item.evidence for item in facts.other_malignancy.discarded)
-        found.append(
-            Consideration("other-malignancy", f"another malignancy is in doubt: {gap.reason}", doubted)
-        )
+        found.append(Consideration("other-malignancy", "another malignancy is in doubt", doubted))
+    if (gap := facts.transplant_status.gap) and gap.kind in (GapKind.INDETERMINATE, GapKind.CONFLICTING):
+        doubted = tuple(item.evidence for item in facts.transplant_status.discarded)
+        found.append(Consideration("transplant-status", "the transplant status is in doubt", doubted))
     if facts.carcinoid_heart_disease.value is Presence.PRESENT:
         reason = "carcinoid heart disease on record: cardiology first"
         evidence = facts.carcinoid_heart_disease.evidence
         found.append(Consideration("carcinoid-heart-disease", reason, evidence, (OrderKind.ECHOCARDIOGRAM,)))
     return tuple(found)
+
+
+def _is_doubt(facts: Facts, gap: Gap) -> bool:
+    """Whether a second malignancy is unconfirmed, or stands in an entry that could not be read and speaks of just that."""
+    if gap.kind is GapKind.CONFLICTING:
+        return True
+    named = [issue.facts for issue in facts.issues if "other_malignancy" in issue.facts]
+    return gap.kind is GapKind.UNREADABLE and any("neuroendocrine_tumour" not in names for names in named)
 
 
 def _orders(

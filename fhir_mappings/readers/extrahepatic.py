@@ -26,7 +26,7 @@ from fhir_mappings.readers.treatment import primary_resection
 from fhir_mappings.readers.tumour_links import REFUSALS, links
 from fhir_mappings.resource import Resource, Use, codings
 from fhir_mappings.site_relations import is_distant, is_for_review, is_regional
-from fhir_mappings.when import PartialDate
+from fhir_mappings.when import PartialDate, surely_before
 
 _EXTENTS = {
     "extrahepatic-mesentery-or-peritoneum": DiseaseExtent.REVIEW,
@@ -310,15 +310,21 @@ def _no_disease(chart: Chart, item: Resource, name: str) -> str:
         return "refuted: speaks of this site only, so it is no proof that nothing else is there"
     if not item.is_current:
         return "recorded as resolved or inactive: history"
-    if is_regional(name, _sites(chart)):
+    if is_regional(name, _sites(chart)) and not _is_new_since_resection(chart, item):
         return "regional lymph nodes of the primary are no disease outside the liver in this sense"
     if name in _REMOVABLE and not is_distant(name, _sites(chart)) and _removed_with_primary(chart, item):
         return "recorded before the resection of the primary, and not since: removed with it"
     return ""
 
 
+def _is_new_since_resection(chart: Chart, item: Resource) -> bool:
+    """Whether nodes came up after the primary was gone: new nodal disease counts, wherever it lies (clinical.md 1.5)."""
+    resection = primary_resection(chart).value
+    return resection is not None and resection.performed and surely_before(resection.last_date, item.date)
+
+
 def _extent(chart: Chart, name: str) -> DiseaseExtent:
-    if is_distant(name, _sites(chart)):
+    if is_distant(name, _sites(chart)) or is_regional(name, _sites(chart)):
         return DiseaseExtent.NODAL
     if is_for_review(name, _sites(chart)):
         return DiseaseExtent.REVIEW

@@ -424,7 +424,7 @@ def test_what_was_not_seen_beside_the_criteria_is_a_warning(name: str, kind: Gap
     ("kind", "verdict"),
     [
         (GapKind.CONFLICTING, "borderline"),  # unconfirmed, or only words say so
-        (GapKind.UNREADABLE, "borderline"),
+        (GapKind.UNREADABLE, "meets"),  # and a warning; see the test below
         (GapKind.INDETERMINATE, "meets"),  # it may be the NET itself, coded by its organ
         (GapKind.NOT_SENT, "meets"),
         (GapKind.NOT_RECORDED, "meets"),
@@ -496,6 +496,21 @@ def test_an_assessment_says_which_policy_it_followed_and_when():
 
 def test_a_grade_that_is_higher_than_the_histology_says_is_outside():
     assert judged(facts(histologic_grade=grade("G3"))).verdict is Verdict.OUTSIDE
+
+
+def test_an_unreadable_entry_of_another_malignancy_asks_for_a_discussion():
+    issue = Issue("Condition/x", "Condition.onsetDateTime (value_error)", ("other_malignancy",))
+    found = judged(facts(other_malignancy=gap(GapKind.UNREADABLE, "It is in doubt."), issues=(issue,)))
+    assert found.verdict == "borderline"
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [(GapKind.INDETERMINATE, "borderline"), (GapKind.NOT_SENT, "meets")]
+)
+def test_a_doubtful_transplant_status_forbids_a_plain_referral(kind: GapKind, verdict: str):
+    found = judged(facts(transplant_status=gap(kind, "It is in doubt.")))
+    assert found.verdict == verdict
+    assert ("transplant-referral" in found.orders) is (verdict == "meets")
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,11 @@ STATED_BY_NO_RECORD = (
 )
 """What no file of the collection says of anybody: a value here would be invented."""
 
-PAGES = {"Bundle-bundle-example.json": Verdict.INCOMPLETE}
-"""One page of a longer search result: what the other pages hold is not known, and "no tumour" would be a guess."""
+PAGES = {
+    "Bundle-bundle-example.json": Verdict.INCOMPLETE,
+    "sample_fhir_bundle_for_phdc_conversion.json": Verdict.INCOMPLETE,
+}
+"""A page of a longer result, and a Bundle with an entry that does not say what it is: "no tumour" would be a guess."""
 
 
 # --- the files ----------------------------------------------------------------------------------------------
