@@ -186,12 +186,13 @@ _CONTRADICTORY = "contradictory"
 
 
 def _status_code(concept: object) -> str:
-    """The verification status: the first code that FHIR defines, else what is written, which no table lists."""
+    """The verification status: the code that FHIR defines, else what is written, which no table lists."""
     words = (
         concept.get("text") if isinstance(concept, Mapping) else None
     )  # "Refuted" in words is not "missing"
     codes = [str(coding["code"]).strip().lower() for coding in codings(concept) if coding.get("code")]
     known = frozenset().union(*_table()["verificationStatus"].values())
-    return next(
-        (code for code in codes if code in known), next(iter(codes), str(words or "").strip().lower())
-    )
+    said = tuple(dict.fromkeys(code for code in codes if code in known))
+    if len(said) > 1:
+        return _CONTRADICTORY
+    return next(iter((*said, *codes)), str(words or "").strip().lower())

@@ -1,0 +1,141 @@
+"""A chart that meets every criterion, plus one entry that may say otherwise: the card never says "meets"."""
+
+import copy
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.app import create_app
+
+Json = dict[str, Any]
+REQUEST = json.loads((Path(__file__).parents[2] / "sample_bundles" / "requests" / "meets.json").read_bytes())
+SCT, LOINC, ICD = "http://snomed.info/sct", "http://loinc.org", "http://hl7.org/fhir/sid/icd-10-cm"
+SERVICE = "/cds-services/milan-net-patient-view"
+CLIENT = create_app(today=lambda: date(2026, 11, 23)).test_client()
+PATIENT = f"Patient/{REQUEST['context']['patientId']}"
+
+
+def coded(system: str, code: str) -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def bone(**elements: Any) -> Json:
+    status = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+    given = {"verificationStatus": coded(status, "confirmed"), "onsetDateTime": "2026-01-01"}
+    found = {"resourceType": "Condition", "id": "bone", "code": coded(SCT, "94222008")}
+    return {**found, "subject": {"reference": PATIENT}, **given, **elements}
+
+
+def observed(system: str, code: str, **elements: Any) -> Json:
+    found = {"resourceType": "Observation", "id": "added", "status": "final", "code": coded(system, code)}
+    return {**found, "subject": {"reference": PATIENT}, "effectiveDateTime": "2026-10-20", **elements}
+
+
+def summaries(key: str, entry: Any, body: bytes | None = None) -> list[str]:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"][key]["entry"].append(entry)
+    response = CLIENT.post(
+        SERVICE, data=body or json.dumps(request).encode(), content_type="application/json"
+    )
+    assert response.status_code == 200, response.text
+    return [card["summary"] for card in (response.json or {})["cards"]]
+
+
+def test_the_chart_itself_meets_the_criteria() -> None:
+    (summary,) = summaries("conditions", {"resource": {"resourceType": "Basic", "id": "x"}})
+    assert summary.startswith("Meets")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"resource": [bone()]},
+        {"resource": json.dumps(bone())},
+        {"resource": bone(resourceType="condition")},
+        {"resource": bone(resourceType="Condition ")},
+        {"resource": {key: value for key, value in bone().items() if key != "resourceType"}},
+        bone(),
+        [bone()],
+        {"response": {"status": "500"}},
+        {"resource": bone(subject={"reference": f"{PATIENT}/"})},
+        {"resource": bone(subject={"reference": PATIENT.lower()})},
+        {"resource": bone(subject={"reference": f"{PATIENT}?x=1"})},
+        {"resource": bone(subject={"reference": "Group/g"})},
+        {"resource": bone(subject={"display": "Somebody"})},
+        {"resource": bone(onsetDateTime="2027-01-01", recordedDate="2026-10-01")},
+        {
+            "resource": bone(
+                verificationStatus={
+                    "coding": [
+                        {"system": "urn:x", "code": "refuted"},
+                        {"system": "urn:x", "code": "confirmed"},
+                    ]
+                }
+            )
+        },
+        {
+            "resource": bone(
+                clinicalStatus={
+                    "coding": [{"system": "urn:x", "code": "inactive"}, {"system": "urn:x", "code": "active"}]
+                }
+            )
+        },
+        {"resource": bone(code=coded(SCT, "94410007"), onsetDateTime="2026-11-15")},
+        {"resource": bone(code=coded(ICD, "Z76.82"))},
+    ],
+    ids=repr,
+)
+def test_a_condition_that_may_speak_against_it_forbids_a_plain_referral(entry: Any) -> None:
+    assert not [summary for summary in summaries("conditions", entry) if summary.startswith("Meets")]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        observed(LOINC, "59847-4", valueString="Poorly differentiated neuroendocrine carcinoma"),
+        observed(LOINC, "59847-4", valueCodeableConcept={"text": "Large cell neuroendocrine carcinoma"}),
+        observed(LOINC, "84892-9", valueString="R2"),
+        observed(LOINC, "21907-1", valueString="M1b"),
+        observed(
+            LOINC,
+            "97509-4",
+            component=[{"code": coded(LOINC, "97509-4"), "valueCodeableConcept": coded(SCT, "271299001")}],
+        ),
+        observed(LOINC, "29593-1", valueDecimal=15),
+    ],
+    ids=repr,
+)
+def test_a_finding_in_a_form_that_is_not_read_takes_certainty_away(resource: Json) -> None:
+    assert not [
+        item for item in summaries("observations", {"resource": resource}) if item.startswith("Meets")
+    ]
+
+
+def test_two_findings_with_one_accession_number_are_no_versions_of_each_other() -> None:
+    percent = {"unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}
+    request = copy.deepcopy(REQUEST)
+    for name, value, second in (("one", 15, "00"), ("two", 2, "01")):
+        finding = observed(LOINC, "29593-1", valueQuantity={"value": value, **percent})
+        stamp = {"lastUpdated": f"2026-10-21T10:00:{second}Z"}
+        finding |= {"id": name, "identifier": [{"system": "urn:lab", "value": "S25-1"}], "meta": stamp}
+        request["prefetch"]["observations"]["entry"].append({"resource": finding})
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    assert "Ki-67 15 %" in (response.json or {})["cards"][0]["summary"]
+
+
+def test_a_byte_of_another_encoding_in_one_entry_is_no_error_of_the_service() -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["conditions"]["entry"].append({"resource": bone(code={"text": "Diab@te"})})
+    body = json.dumps(request).encode().replace(b"Diab@te", b"Diab\xe8te")
+    assert summaries("conditions", {}, body)
+
+
+def test_a_death_without_its_day_is_a_death() -> None:
+    request = copy.deepcopy(REQUEST)
+    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    request["prefetch"]["patient"]["_deceasedDateTime"] = {"extension": [absent]}
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    assert response.json == {"cards": []}
