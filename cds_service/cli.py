@@ -5,6 +5,7 @@ Errors are one line: status 2 for a command that cannot be meant, 1 for data tha
 
 import ipaddress
 import logging
+import socket
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -122,6 +123,7 @@ def serve(host: str, port: int, workers: int) -> None:
     create_advisor(settings)
     if not _is_loopback(host):
         _complain("there is no authentication yet: let only a trusted network reach this address")
+    _ensure_free(host, port)
     terminal.show_address(host, port)
     _run(settings, None, host, port, workers)
 
@@ -143,6 +145,7 @@ def demo(host: str, port: int, on: date) -> None:
         for path in samples.bundles(folder)
     )
     terminal.show_samples(rows, on)
+    _ensure_free(host, port)
     terminal.show_address(host, port)
     terminal.show_call(host, port, _request_with_card(advisor, folder, on))
     _run(settings, on, host, port, 1)
@@ -230,6 +233,19 @@ def _run(settings: Settings, on: date | None, host: str, port: int, workers: int
         log_level=LogLevels.error,  # its start-up lines would drown ours
     )
     server.serve(target_loader=partial(_load, settings, on), wrap_loader=False)
+
+
+def _ensure_free(host: str, port: int) -> None:
+    """Say in a sentence that an address cannot be listened on, before anything is announced to work there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise DataError(
+            f"{host}:{port} cannot be listened on: {(error.strerror or 'no such address').lower()}"
+        ) from error
 
 
 def _load(settings: Settings, on: date | None) -> "WSGIApplication":

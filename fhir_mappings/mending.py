@@ -17,7 +17,7 @@ Json = dict[str, Any]
 ELEMENTS: Mapping[str, frozenset[str]] = {
     "Patient": frozenset({"birthDate", "_birthDate", "deceasedBoolean", "deceasedDateTime"}),
     "Condition": frozenset(
-        {"clinicalStatus", "verificationStatus", "code", "bodySite", "subject", "extension", "stage"}
+        {"clinicalStatus", "verificationStatus", "code", "bodySite", "subject", "extension"}
         | {"onsetDateTime", "onsetPeriod", "abatementDateTime", "recordedDate"}
     ),
     "Observation": frozenset(
@@ -74,7 +74,6 @@ ELEMENTS: Mapping[str, frozenset[str]] = {
             "effectiveDateTime",
             "effectivePeriod",
             "result",
-            "conclusionCode",
             "specimen",
             "imagingStudy",
         }
@@ -85,12 +84,12 @@ ELEMENTS: Mapping[str, frozenset[str]] = {
 """The elements that readers use, by type: nothing else is handed to validation, so an odd address costs no birth date."""
 
 _LISTS: Mapping[str, frozenset[str]] = {
-    "Condition": frozenset({"bodySite", "stage", "extension"}),
+    "Condition": frozenset({"bodySite", "extension"}),
     "Observation": frozenset(
         {"focus", "component", "hasMember", "derivedFrom", "partOf", "interpretation", "extension"}
     ),
     "Procedure": frozenset({"bodySite", "reasonReference", "partOf", "report", "extension"}),
-    "DiagnosticReport": frozenset({"result", "conclusionCode", "specimen", "imagingStudy"}),
+    "DiagnosticReport": frozenset({"result", "specimen", "imagingStudy"}),
     "Specimen": frozenset({"parent"}),
 }
 _INNER_LISTS = frozenset({"coding", "extension"})

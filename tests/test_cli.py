@@ -276,3 +276,13 @@ def test_the_demonstration_assesses_every_sample_and_prints_a_call_that_returns_
     (command,) = [line for line in output.splitlines() if line.startswith("curl ")]
     assert "@sample_bundles/requests/meets.json" in command
     assert command.endswith(f"{address}/{SERVICES[0].id}")
+
+
+def test_an_address_that_is_taken_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(["serve", "--port", str(port)]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"milan-net: 127.0.0.1:{port} cannot be listened on")
