@@ -277,7 +277,8 @@ class Chart:
     ) -> Resource:
         kind = entry.type
         use, why, is_current, is_negated = standing(kind, data)
-        if use is Use.USE and contradicted(data.get("code"), self.terminology):
+        said = (data.get("code"), data.get("valueCodeableConcept"))
+        if use is Use.USE and any(contradicted(concept, self.terminology) for concept in said):
             use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
         if use is Use.USE and raw.get("modifierExtension"):
             use, why = Use.CANDIDATE, "it carries a modifier extension, which may change its meaning"

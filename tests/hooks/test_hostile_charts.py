@@ -139,3 +139,15 @@ def test_a_death_without_its_day_is_a_death() -> None:
     request["prefetch"]["patient"]["_deceasedDateTime"] = {"extension": [absent]}
     response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
     assert response.json == {"cards": []}
+
+
+def test_a_value_whose_display_contradicts_it_takes_certainty_away() -> None:
+    said = {
+        "system": "http://terminology.hl7.org/CodeSystem/icd-o-3",
+        "code": "8041/3",
+        "display": "Hypertension",
+    }
+    resource = observed(LOINC, "59847-4", valueCodeableConcept={"coding": [said]})
+    assert not [
+        item for item in summaries("observations", {"resource": resource}) if item.startswith("Meets")
+    ]
