@@ -211,7 +211,22 @@ def _volumetry(chart: Chart) -> list[_Estimate | Discarded]:
         for part in (*tumours, *livers)
         if id(part) not in paired
     ]
-    return [*refused, *also_refused, *lone, *(_ratio(tumour, liver) for tumour, liver in pairs)]
+    studies = ([tumour for tumour, other in pairs if other is liver] for liver in livers)
+    ratios = (_of_study(found, liver) for found, liver in zip(studies, livers, strict=True) if found)
+    return [*refused, *also_refused, *lone, *ratios]
+
+
+def _of_study(tumours: Sequence[_Volume], liver: _Volume) -> _Estimate | Discarded:
+    """The share of one study. Several tumour volumes may be one a lesion: at least the largest counts, at most all."""
+    if len(tumours) == 1:
+        return _ratio(tumours[0], liver)
+    sizes = [measured.interval for _, measured in tumours]
+    together = Interval(max(size.low for size in sizes), sum((size.high for size in sizes), Decimal(0)))
+    result = _ratio((tumours[0][0], Measured(together, f"{len(sizes)} volumes")), liver)
+    if isinstance(result, Discarded):
+        return result
+    parts = tuple(item.evidence("valueQuantity", measured.as_written) for item, measured in tumours)
+    return replace(result, evidence=(*parts, result.evidence[-1]))
 
 
 def _volumes(chart: Chart, name: str) -> tuple[list[_Volume], list[Discarded]]:

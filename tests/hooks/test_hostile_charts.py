@@ -151,3 +151,15 @@ def test_a_value_whose_display_contradicts_it_takes_certainty_away() -> None:
     assert not [
         item for item in summaries("observations", {"resource": resource}) if item.startswith("Meets")
     ]
+
+
+@pytest.mark.parametrize("sizes", [(500, 500), (100, 700)])
+def test_a_tumour_volume_for_each_lesion_is_not_taken_for_the_whole(sizes: tuple[int, int]) -> None:
+    findings, request = "urn:milan-net:codesystem:findings", copy.deepcopy(REQUEST)
+    volumes = [("liver-volume", 1500), *(("liver-tumour-volume", size) for size in sizes)]
+    for index, (code, size) in enumerate(volumes):
+        millilitres = {"value": size, "unit": "mL", "system": "http://unitsofmeasure.org", "code": "mL"}
+        finding = observed(findings, code, valueQuantity=millilitres) | {"id": f"volume-{index}"}
+        request["prefetch"]["observations"]["entry"].append({"resource": finding})
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    assert not (response.json or {})["cards"][0]["summary"].startswith("Meets")
