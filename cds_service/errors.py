@@ -4,12 +4,14 @@ CdsError
 ├── HttpError                              told as an OperationOutcome that never repeats what was sent
 │   ├── RequestError                       a mistake of the caller
 │   │   ├── BadRequestError            400  the body breaks JSON, CDS Hooks or FHIR; `paths` say where
+│   │   ├── UnauthorizedError          401  the caller is not known; told without a body
 │   │   ├── NotFoundError              404  no such service or address
 │   │   ├── MethodNotAllowedError      405
 │   │   ├── PreconditionFailedError    412  what the service requires was not sent and cannot be had
 │   │   ├── PayloadTooLargeError       413
 │   │   └── UnsupportedMediaTypeError  415
-│   └── InternalError                  500  a bug of ours: no detail leaves the process
+│   ├── InternalError                  500  a bug of ours: no detail leaves the process
+│   └── UnavailableError               503  something this call cannot do without does not answer
 ├── SettingsError                           a setting that cannot be used: said in a sentence, nothing starts
 └── DataError                               a file that cannot be assessed: one line on the command line
 """
@@ -53,6 +55,18 @@ class BadRequestError(RequestError):
     issue = "invalid"
 
 
+class UnauthorizedError(RequestError):
+    """The caller is not known. Why is told to the log alone, by one of a few fixed words: `reason`."""
+
+    status = 401
+    issue = "login"
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is a word such as "expired"; it never holds anything of the token."""
+        super().__init__("The caller is not known.")
+        self.reason = reason
+
+
 class NotFoundError(RequestError):
     """No such service or address."""
 
@@ -93,6 +107,13 @@ class InternalError(HttpError):
 
     status = 500
     issue = "exception"
+
+
+class UnavailableError(HttpError):
+    """Something this call cannot do without does not answer."""
+
+    status = 503
+    issue = "transient"
 
 
 class SettingsError(CdsError, ValueError):

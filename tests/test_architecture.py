@@ -53,6 +53,9 @@ ORDER = [
     "cds_service.eligibility.criteria",
     "cds_service.eligibility.evaluation",
     "cds_service.errors",
+    "cds_service.addresses",
+    "cds_service.tenants",
+    "cds_service.settings",
     "cds_service.hooks.services",
     "cds_service.hooks.request",
     "cds_service.hooks.prefetch",
@@ -61,7 +64,6 @@ ORDER = [
     "cds_service.hooks.detail",
     "cds_service.hooks.cards",
     "cds_service.samples",
-    "cds_service.settings",
     "cds_service.advisor",
     "cds_service.hooks.routes",
     "cds_service.app",
@@ -156,9 +158,17 @@ def test_what_decides_opens_no_file_but_its_policies() -> None:
 
 def test_fhir_resources_is_imported_where_fhir_is_read_and_nowhere_else() -> None:
     homes = {"fhir_mappings.conformance", "fhir_mappings.drafts"}
-    models = ("from fhir.resources", "import pydantic", "from pydantic")
+    using = {name for name, path in _modules().items() if "from fhir.resources" in path.read_text("utf-8")}
+    assert using == homes
+
+
+def test_pydantic_checks_fhir_and_configuration_and_nothing_on_the_way_of_a_request() -> None:
+    homes = {"fhir_mappings.conformance", "cds_service.tenants", "cds_service.settings"}
+    libraries = ("import pydantic", "from pydantic")
     using = {
-        name for name, path in _modules().items() if any(text in path.read_text("utf-8") for text in models)
+        name
+        for name, path in _modules().items()
+        if any(text in path.read_text("utf-8") for text in libraries)
     }
     assert using == homes
 

@@ -1,0 +1,285 @@
+"""The tenants: who may call, whose FHIR servers may be asked, and how each site wants its cards.
+
+One TOML file holds them all. Everything in it is checked when it is loaded, and every mistake is told at once, by its
+place in the file.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cds_service.addresses import Address, AddressError, parse_base
+from cds_service.eligibility.verdict import Verdict
+from cds_service.errors import SettingsError
+from fhir_mappings.facts import OrderKind
+from fhir_mappings.record import PARTS
+
+SIGNATURES: Final = ("RS384", "ES384", "RS256", "ES256", "PS384", "PS256")
+"""Signature algorithms that a tenant may use; CDS Hooks recommends the first two, and none symmetric is among them."""
+
+OPEN_TENANT: Final = "open"
+_SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
+
+
+def _base(text: str) -> str:
+    try:
+        return str(parse_base(text))
+    except AddressError as error:
+        raise ValueError(f"this address cannot be used: {error}") from None
+
+
+def _secure(text: str) -> str:
+    try:
+        address = Address.parse(text)
+    except AddressError as error:
+        raise ValueError(f"this address cannot be used: {error}") from None
+    if address.scheme != "https" and not address.is_loopback:
+        raise ValueError("this address must be https")
+    return text
+
+
+def _prefetch_key(key: str) -> str:
+    if key not in PARTS:
+        raise ValueError(f"there is no prefetch key of that name; there are {', '.join(PARTS)}")
+    return key
+
+
+Base = Annotated[str, AfterValidator(_base)]
+SecureUrl = Annotated[str, AfterValidator(_secure)]
+PrefetchKey = Annotated[str, AfterValidator(_prefetch_key)]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Signature = Literal["RS384", "ES384", "RS256", "ES256", "PS384", "PS256"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Trust(_Part):
+    """Whose signed tokens a tenant's calls carry. Nothing of this is ever taken from a token."""
+
+    issuer: Text
+    jwks_url: SecureUrl | None = (
+        None  # where the keys are published; fetched, and compared with a token's `jku`
+    )
+    jwks_file: Path | None = None  # or a file with a JSON Web Key Set
+    # Base addresses under which the EHR calls us; `aud` has to be one of them plus the path of the endpoint.
+    audiences: tuple[Base, ...] = ()
+    # Values of `aud` that a site has typed instead (Epic leaves them free); they cannot tell endpoints apart.
+    fixed_audiences: tuple[Text, ...] = ()
+    algorithms: tuple[Signature, ...] = Field(default=("RS384", "ES384"), min_length=1)
+    subject: Text | None = None  # the `sub` that the token has to carry, as Epic's do
+    tenant: Text | None = None  # the `tenant` claim that the token has to carry
+
+    @model_validator(mode="after")
+    def _has_one_source_of_keys(self) -> Self:
+        if (self.jwks_url is None) == (self.jwks_file is None):
+            raise ValueError("give either jwks_url or jwks_file")
+        if not self.audiences and not self.fixed_audiences:
+            raise ValueError(
+                "give audiences (or fixed_audiences), else a token for another service would pass here"
+            )
+        return self
+
+
+class OrderCode(_Part):
+    """What a site orders under: a code of its own, such as Epic's preference-list items and order sets."""
+
+    system: Text
+    code: Text
+    display: Text | None = None
+
+
+class Link(_Part):
+    """A link that a site wants on every card."""
+
+    label: Text
+    url: SecureUrl
+    type: Literal["absolute", "smart"] = "absolute"
+    app_context: Text | None = None
+
+    @model_validator(mode="after")
+    def _has_context_only_for_an_app(self) -> Self:
+        if self.app_context is not None and self.type != "smart":
+            raise ValueError("app_context belongs to a link of type smart")
+        return self
+
+
+class FeedbackRules(_Part):
+    """What becomes of feedback, and how long an override keeps a card away."""
+
+    keep_comments: bool = (
+        False  # free text, which may hold patient data; stored only where a site asks for it
+    )
+    quiet_days: int = Field(default=90, ge=0, le=3650)  # 0: cards come back at once
+
+
+class Tenant(_Part):
+    """One site: its EHR, its servers, its wishes."""
+
+    id: str = Field(pattern=_SLUG)
+    name: Text | None = None
+    dialect: Literal["standard", "epic", "oracle", "athenahealth", "medplum"] = "standard"
+    trust: Trust | None = None  # None only in open mode, which no file can ask for
+    fhir_servers: tuple[Base, ...] = ()  # bases that may be asked with the token of a call
+    allow_private_addresses: bool = False  # the FHIR server stands in the hospital's own network
+    allow_loopback: bool = False  # tests and demonstrations only: http on this machine
+    allow_anonymous_queries: bool = (
+        False  # tests and demonstrations only: a FHIR server that asks for no token
+    )
+    deadline_ms: int = Field(default=1500, ge=200, le=10_000)  # for a whole call, queries included
+    policy: Text | None = None  # id of the policy that decides here; that of the service if not given
+    site_profile: Path | None = None
+    prefetch_aliases: Mapping[PrefetchKey, tuple[Text, ...]] = Field(default_factory=dict)
+    orders: Mapping[OrderKind, OrderCode] = Field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+    silent_verdicts: frozenset[Verdict] = frozenset()
+    feedback: FeedbackRules = FeedbackRules()
+
+    @model_validator(mode="after")
+    def _servers_are_safe(self) -> Self:
+        for text in self.fhir_servers:
+            address = parse_base(text)
+            if address.scheme != "https" and not (self.allow_loopback and address.is_loopback):
+                raise ValueError("fhir_servers must be https (http is for loopback, with allow_loopback)")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_unambiguous(self) -> Self:
+        named = [alias for aliases in self.prefetch_aliases.values() for alias in aliases]
+        twice = {alias for alias in named if named.count(alias) > 1 or alias in PARTS}
+        if twice:
+            raise ValueError(f"prefetch_aliases uses {', '.join(sorted(twice))} for more than one key")
+        return self
+
+    @property
+    def bases(self) -> tuple[Address, ...]:
+        """The FHIR servers that may be asked, in parts."""
+        return tuple(parse_base(text) for text in self.fhir_servers)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """All tenants of a service. Where there is an open one, callers are not asked who they are."""
+
+    all: tuple[Tenant, ...]
+
+    @property
+    def open(self) -> Tenant | None:
+        """The tenant that stands for every caller in open mode."""
+        return next((tenant for tenant in self.all if tenant.trust is None), None)
+
+    def by_id(self, tenant_id: str) -> Tenant | None:
+        """The tenant of that id."""
+        return next((tenant for tenant in self.all if tenant.id == tenant_id), None)
+
+    def of_issuer(self, issuer: str) -> tuple[Tenant, ...]:
+        """Those who trust an issuer. Several may share one, told apart by `sub`, `tenant` or keys (Oracle Health)."""
+        return tuple(
+            tenant for tenant in self.all if tenant.trust is not None and tenant.trust.issuer == issuer
+        )
+
+
+def open_tenants(*fhir_servers: str) -> Tenants:
+    """A house without a lock: for loopback, tests and demonstrations. Raises ValueError for a server elsewhere."""
+    for text in fhir_servers:
+        if not parse_base(text).is_loopback:
+            raise ValueError("in open mode only FHIR servers on loopback are asked")
+    return Tenants(
+        (
+            Tenant(
+                id=OPEN_TENANT,
+                fhir_servers=fhir_servers,
+                allow_loopback=True,
+                allow_private_addresses=True,
+                allow_anonymous_queries=True,
+            ),
+        )
+    )
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+class _TenantsFile(_Part):
+    tenants: tuple[Tenant, ...] = Field(min_length=1)
+
+
+def load_tenants(path: Path) -> Tenants:
+    """Read the tenants' file. Raises SettingsError that lists every mistake by its place, one on a line.
+
+    Paths in it are relative to the file.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}.") from None
+    except ValueError as error:
+        raise SettingsError(f"{path}: it is not TOML in UTF-8: {error}.") from None
+    try:
+        tenants = _TenantsFile.model_validate(content).tenants
+    except ValidationError as error:
+        raise SettingsError("\n".join(f"{path}: {line}" for line in mistakes(error))) from None
+    tenants = tuple(_beside(path.parent, tenant) for tenant in tenants)
+    found = [f"{path}: {line}" for line in _quarrels(tenants)]
+    if found:
+        raise SettingsError("\n".join(found))
+    return Tenants(tenants)
+
+
+def mistakes(error: ValidationError) -> Iterator[str]:
+    """Each mistake as a line: its place, and what is wrong there; never the value, which may be a secret."""
+    for item in error.errors(include_input=False, include_url=False, include_context=False):
+        place = re.sub(r"\.(\d+)", r"[\1]", "." + ".".join(str(part) for part in item["loc"])).lstrip(".")
+        message = item["msg"].removeprefix("Value error, ").rstrip(".")
+        yield f"{place}: {message[:1].lower()}{message[1:]}."
+
+
+def _beside(folder: Path, tenant: Tenant) -> Tenant:
+    """Take the paths of a tenant from the folder of the file."""
+    changed: dict[str, Any] = {}
+    if tenant.site_profile is not None:
+        changed["site_profile"] = folder / tenant.site_profile
+    if tenant.trust is not None and tenant.trust.jwks_file is not None:
+        changed["trust"] = tenant.trust.model_copy(update={"jwks_file": folder / tenant.trust.jwks_file})
+    return tenant.model_copy(update=changed)
+
+
+def _quarrels(tenants: tuple[Tenant, ...]) -> Iterator[str]:
+    """What is wrong between tenants, or beside the file."""
+    ids = [tenant.id for tenant in tenants]
+    for number, tenant in enumerate(tenants):
+        place = f"tenants[{number}]"
+        if tenant.id in ids[:number]:
+            yield f"{place}.id: another tenant has it."
+        if tenant.id == OPEN_TENANT:
+            yield f"{place}.id: {OPEN_TENANT} is the name of the open mode."
+        if tenant.trust is None:
+            yield f"{place}.trust: it is missing; who may call has to be said ([tenants.trust])."
+        elif any(_is_same_caller(tenant.trust, other.trust) for other in tenants[:number]):
+            yield f"{place}.trust: another tenant trusts the same issuer; tell them apart by subject or tenant."
+        yield from (f"{place}.{line}" for line in _missing_files(tenant))
+
+
+def _is_same_caller(one: Trust, other: Trust | None) -> bool:
+    """Whether a token could belong to both."""
+    if other is None or one.issuer != other.issuer:
+        return False
+    differ = [
+        mine is not None and theirs is not None and mine != theirs
+        for mine, theirs in ((one.subject, other.subject), (one.tenant, other.tenant))
+    ]
+    return not any(differ)
+
+
+def _missing_files(tenant: Tenant) -> Iterator[str]:
+    jwks_file = tenant.trust.jwks_file if tenant.trust is not None else None
+    files = {"site_profile": tenant.site_profile, "trust.jwks_file": jwks_file}
+    for name, path in files.items():
+        if path is not None and not path.is_file():
+            yield f"{name}: {path} is not a file."
