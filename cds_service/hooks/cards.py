@@ -11,8 +11,11 @@ from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.rendering import as_json
 from cds_service.eligibility.verdict import Verdict
 from cds_service.hooks.detail import detail, policy_name
+from cds_service.hooks.dialects import links
+from cds_service.hooks.occasions import Manner
 from cds_service.hooks.suggestions import suggestions
 from cds_service.hooks.text import plain
+from cds_service.tenants import Tenant
 from fhir_mappings.facts import Facts
 
 SUMMARY_LIMIT: Final = 139  # "fewer than 140 characters" (CDS Hooks 2.0.1, Card Attributes)
@@ -20,6 +23,7 @@ TOPICS: Final = "urn:milan-net:codesystem:card-topics"
 OVERRIDES: Final = "urn:milan-net:codesystem:override-reasons"
 EXTENSION: Final = "org.milan-net.assessment"
 GUIDELINE_URL: Final = "https://doi.org/10.1111/ajt.13831"  # Mazzaferro 2016
+USUAL: Final = Manner()
 _NAMESPACE = UUID("6f0c7a1e-5f43-5d8c-9b0e-7d6f0d3c2a11")
 
 # clinical.md 9 (j): the reasons for which clinicians set such advice aside.
@@ -76,7 +80,15 @@ CARDS: Final[dict[Verdict, Callable[[Assessment, str], str]]] = {
 }
 
 
-def cards(assessment: Assessment, facts: Facts, rules: Policy, hook_instance: str) -> list[dict[str, object]]:
+def cards(  # noqa: PLR0913  a card says what, on which grounds, to whom and how
+    assessment: Assessment,
+    facts: Facts,
+    rules: Policy,
+    *,
+    hook_instance: str,
+    tenant: Tenant,
+    how: Manner = USUAL,
+) -> list[dict[str, object]]:
     """The card for an assessment, or none: where the criteria do not concern the patient, that is an answer.
 
     The same call with the same record gives the same card, uuids included: a retry adds nothing.
@@ -89,13 +101,15 @@ def cards(assessment: Assessment, facts: Facts, rules: Policy, hook_instance: st
     card: dict[str, object] = {
         "uuid": str(uuid),
         "summary": plain(summarise(assessment, policy_name(assessment)), SUMMARY_LIMIT),
-        "detail": detail(assessment, rules),
-        "indicator": "info",
+        "detail": detail(assessment, rules, how.opening),
+        "indicator": how.indicator.value,
         "source": _source(assessment),
         "overrideReasons": OVERRIDE_REASONS,
         "extension": {EXTENSION: orjson.Fragment(shown)},
     }
-    offered = suggestions(assessment, facts, uuid)
+    if own_links := links(tenant):
+        card["links"] = own_links
+    offered = suggestions(assessment, facts, uuid, tenant, how.ordered)
     return [card | {"suggestions": offered, "selectionBehavior": "any"} if offered else card]
 
 

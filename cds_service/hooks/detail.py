@@ -38,10 +38,11 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 _CODING = re.compile(r"((?:https?:|urn:)[^\s|]+)\|([^\s|]+)")
 
 
-def detail(assessment: Assessment, rules: Policy) -> str:
-    """The body of the card. Raises KeyError for a verdict that has no card."""
+def detail(assessment: Assessment, rules: Policy, opening: str = "") -> str:
+    """The body of the card; `opening` says why it is shown just now. Raises KeyError for a verdict without a card."""
     text = _templates()[assessment.verdict].render(
         a=assessment,
+        occasion=opening,
         name=policy_name(assessment),
         evidence=rules.evidence,
         unmet=[c for c in assessment.criteria if c.answer is Answer.NOT_MET],

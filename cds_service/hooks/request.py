@@ -5,27 +5,23 @@ name the last counts.
 """
 
 import re
+from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import msgspec
 
 from cds_service.errors import BadRequestError
+from cds_service.hooks.contexts import Context
 from cds_service.hooks.services import Service
 from fhir_mappings.nodes import PrefetchValue
 
+_T = TypeVar("_T")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 _PLACE = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`$")
-
-
-class Context(msgspec.Struct, frozen=True, rename="camel"):
-    """The context of patient-view."""
-
-    user_id: str
-    patient_id: str
-    encounter_id: str | None = None
 
 
 class FhirAuthorization(msgspec.Struct, frozen=True):
@@ -43,33 +39,45 @@ class FhirAuthorization(msgspec.Struct, frozen=True):
     patient: str | None = None
 
 
-class HookRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """One call of a service."""
-
+class _Envelope(msgspec.Struct, frozen=True, rename="camel"):
     hook: str
     hook_instance: str
-    context: Context
+    context: msgspec.Raw  # its shape depends on the hook
     fhir_server: str | None = None
     fhir_authorization: FhirAuthorization | None = None
     prefetch: dict[str, PrefetchValue] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """One call of a service; `context` is of the type that the service declares."""
+
+    hook_instance: str
+    context: Context
+    fhir_server: str | None
+    fhir_authorization: FhirAuthorization | None
+    prefetch: dict[str, PrefetchValue] | None
+
+
 def parse(body: bytes, service: Service) -> HookRequest:
     """Read the body of a call of `service`. Raises BadRequestError with the path of the mistake."""
-    request = _decode(body)
-    if request.hook != service.hook:
+    envelope = _decode(_envelopes(), body)
+    if envelope.hook != service.hook:
         raise BadRequestError(f"This service answers the hook {service.hook}.", "hook")
-    if not _UUID.fullmatch(request.hook_instance):
+    if not _UUID.fullmatch(envelope.hook_instance):
         raise BadRequestError("hookInstance must be a UUID.", "hookInstance")
-    if not _FHIR_ID.fullmatch(request.context.patient_id):
+    context = _decode(_contexts(service.context), envelope.context, "context")
+    if not _FHIR_ID.fullmatch(context.patient_id):
         raise BadRequestError(
             "patientId must be a bare FHIR id, without a resource type.", "context.patientId"
         )
-    _check_access(request)
-    return request
+    _check_access(envelope, context)
+    return HookRequest(
+        envelope.hook_instance, context, envelope.fhir_server, envelope.fhir_authorization, envelope.prefetch
+    )
 
 
-def _check_access(request: HookRequest) -> None:
+def _check_access(request: _Envelope, context: Context) -> None:
     if request.fhir_server is not None and not _URL.fullmatch(request.fhir_server):
         raise BadRequestError("fhirServer must be an absolute http or https URL.", "fhirServer")
     if request.fhir_authorization is None:
@@ -80,28 +88,37 @@ def _check_access(request: HookRequest) -> None:
         raise BadRequestError("token_type must be Bearer.", "fhirAuthorization.token_type")
     if request.fhir_authorization.expires_in < 0:
         raise BadRequestError("expires_in must be a number of seconds.", "fhirAuthorization.expires_in")
+    if request.fhir_authorization.patient not in (None, context.patient_id):
+        raise BadRequestError(
+            "The access token is for another patient than the context.", "fhirAuthorization.patient"
+        )
 
 
 @cache
-def _decoder() -> msgspec.json.Decoder[HookRequest]:
-    return msgspec.json.Decoder(HookRequest)
+def _envelopes() -> msgspec.json.Decoder[_Envelope]:
+    return msgspec.json.Decoder(_Envelope)
 
 
-def _decode(body: bytes) -> HookRequest:
+@cache
+def _contexts(kind: type[Context]) -> msgspec.json.Decoder[Context]:
+    return msgspec.json.Decoder(kind)
+
+
+def _decode(decoder: msgspec.json.Decoder[_T], body: bytes | msgspec.Raw, place: str = "") -> _T:
     try:
-        return _decoder().decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _misshapen(str(error)) from None
+        raise _misshapen(str(error), place) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadRequestError("The body is not valid JSON in UTF-8.") from None
     except RecursionError:
         raise BadRequestError("The body is nested too deeply.") from None
 
 
-def _misshapen(message: str) -> BadRequestError:
+def _misshapen(message: str, within: str = "") -> BadRequestError:
     """Turn msgspec's message, which names types and places but no values, into ours."""
     place = _PLACE.search(message)
-    path = place["path"].lstrip(".") if place else ""
+    path = (within + place["path"] if place else within).lstrip(".")
     missing = _MISSING_FIELD.search(message)
     if missing:
         return BadRequestError(f"{missing[1]} is missing.", f"{path}.{missing[1]}".lstrip("."))

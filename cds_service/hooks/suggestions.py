@@ -1,35 +1,44 @@
 """Draft orders on a card: what would answer a missing criterion, and the referral when all are met."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from uuid import UUID, uuid5
 
 from cds_service.eligibility.assessment import Assessment
+from cds_service.hooks.dialects import coded_for, may_propose
+from cds_service.tenants import Tenant
 from fhir_mappings.drafts import draft_order, drafts
 from fhir_mappings.facts import Evidence, Facts, OrderKind
 
 
-def suggestions(assessment: Assessment, facts: Facts, card: UUID) -> list[dict[str, object]]:
-    """One suggestion for each order of the assessment; only the referral is recommended."""
-    reasons = _conditions(facts)
-    used = _used(assessment, reasons)
-    return [_suggestion(kind, assessment, reasons, used, uuid5(card, kind)) for kind in assessment.orders]
+def suggestions(
+    assessment: Assessment, facts: Facts, card: UUID, tenant: Tenant, ordered: Container[OrderKind]
+) -> list[dict[str, object]]:
+    """One suggestion for each order of the assessment that is not being `ordered`; only the referral is recommended."""
+    return [
+        _suggestion(kind, coded_for(tenant, kind, _order(kind, assessment, facts, suggestion)), suggestion)
+        for kind in assessment.orders
+        if kind not in ordered and may_propose(tenant, kind)
+        for suggestion in (uuid5(card, kind),)
+    ]
 
 
-def _suggestion(
-    kind: OrderKind, assessment: Assessment, reasons: list[str], used: list[str], suggestion: UUID
-) -> dict[str, object]:
+def _suggestion(kind: OrderKind, order: dict[str, object], suggestion: UUID) -> dict[str, object]:
     draft = drafts()[kind]
-    order = draft_order(
+    recommended = {"isRecommended": True} if kind is OrderKind.TRANSPLANT_REFERRAL else {}
+    action = {"type": "create", "description": draft.description, "resource": order}
+    return {"label": draft.label, "uuid": str(suggestion), **recommended, "actions": [action]}
+
+
+def _order(kind: OrderKind, assessment: Assessment, facts: Facts, suggestion: UUID) -> dict[str, object]:
+    reasons = _conditions(facts)
+    return draft_order(
         kind,
         order_id=uuid5(suggestion, "order"),
         patient=assessment.patient,
         on=assessment.evaluated_on,
         reasons=reasons,
-        used=used if kind is OrderKind.TRANSPLANT_REFERRAL else (),
+        used=_used(assessment, reasons) if kind is OrderKind.TRANSPLANT_REFERRAL else (),
     )
-    recommended = {"isRecommended": True} if kind is OrderKind.TRANSPLANT_REFERRAL else {}
-    action = {"type": "create", "description": draft.description, "resource": order}
-    return {"label": draft.label, "uuid": str(suggestion), **recommended, "actions": [action]}
 
 
 def _conditions(facts: Facts) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -26,7 +26,7 @@ _REFERRAL_MONTHS = 12  # a completed referral counts as active for a year [judge
 
 
 @cache
-def _organ_words() -> Mapping[str, re.Pattern[str]]:
+def organ_words() -> Mapping[str, re.Pattern[str]]:
     """The words of each organ, found where a word begins: "hart" is a heart in Dutch, and no part of a chart."""
     words = json.loads((files("fhir_mappings") / "valuesets" / "organ-keywords.json").read_text("utf-8"))
     return {name: re.compile(rf"\b(?:{'|'.join(words[name])})") for name in ("liver", "other")}
@@ -36,7 +36,7 @@ def _names(item: Resource, organ: str) -> bool:
     """Whether the text or a display of a resource's code names an organ."""
     code = item.data.get("code") or {}
     words = (code.get("text"), *(coding.get("display") for coding in codings(code)))
-    return bool(_organ_words()[organ].search(" ".join(str(part) for part in words if part).lower()))
+    return bool(organ_words()[organ].search(" ".join(str(part) for part in words if part).lower()))
 
 
 # --- transplant -------------------------------------------------------------------------------------------------------
@@ -273,7 +273,10 @@ def _is_open(item: Resource) -> bool:
 
 
 def _kind(item: Resource) -> OrderKind | None:
+    return order_kind(item.meanings, str((item.data.get("code") or {}).get("text") or ""))
+
+
+def order_kind(meanings: Collection[str], text: str) -> OrderKind | None:
     """What an order is for; a plain immunohistochemistry counts as Ki-67 where its text says so."""
-    kind = next((value for name, value in _ORDERS.items() if name in item.meanings), None)
-    text = str((item.data.get("code") or {}).get("text") or "").lower()
-    return kind or (OrderKind.KI67 if re.search(r"ki.?67", text) else None)
+    kind = next((value for name, value in _ORDERS.items() if name in meanings), None)
+    return kind or (OrderKind.KI67 if re.search(r"ki.?67", text.lower()) else None)

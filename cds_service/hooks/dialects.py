@@ -1,0 +1,45 @@
+"""Where the EHRs differ in what they accept on a card (integration.md 1.1 to 1.6)."""
+
+from typing import Final
+
+from cds_service.tenants import Tenant
+from fhir_mappings.drafted import Lookup
+from fhir_mappings.facts import OrderKind
+
+_WITHOUT_APP_CONTEXT: Final = ("oracle",)  # Oracle Health does not pass appContext on
+_OWN_ORDERS_ONLY: Final = (
+    "epic",
+)  # Epic places preference-list items and order sets, known by a key of the site
+
+
+def order_lookup(tenant: Tenant) -> Lookup:
+    """What the tenant orders under a code of its own."""
+    own = {(item.system, item.code): kind for kind, item in tenant.orders.items()}
+    return lambda system, code: own.get((system or "", code or ""))
+
+
+def may_propose(tenant: Tenant, kind: OrderKind) -> bool:
+    """Whether an order can be proposed there: some EHRs place only what the site has a code for."""
+    return kind in tenant.orders or tenant.dialect not in _OWN_ORDERS_ONLY
+
+
+def coded_for(tenant: Tenant, kind: OrderKind, order: dict[str, object]) -> dict[str, object]:
+    """A draft order under the site's own code, where it has one: that code alone, since the EHR looks it up."""
+    own = tenant.orders.get(kind)
+    if own is None:
+        return order
+    coding = {"system": own.system, "code": own.code} | ({"display": own.display} if own.display else {})
+    code = order.get("code")
+    text = code.get("text") if isinstance(code, dict) else None
+    return order | {"code": {"coding": [coding]} | ({"text": text} if text else {})}
+
+
+def links(tenant: Tenant) -> list[dict[str, str]]:
+    """The links that the tenant wants on every card."""
+    found = []
+    for link in tenant.links:
+        shown = {"label": link.label, "url": link.url, "type": link.type}
+        if link.app_context is not None and tenant.dialect not in _WITHOUT_APP_CONTEXT:
+            shown["appContext"] = link.app_context
+        found.append(shown)
+    return found

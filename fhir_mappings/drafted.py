@@ -1,0 +1,153 @@
+"""Draft orders and new problems of a hook's context: what they are for, told from codes, else from their words.
+
+They are not on the FHIR server yet, may lack ids, types and intents (cds-hooks.md 7), and no fact is read from them:
+they decide whether there is an occasion to speak, and which proposals would be made twice.
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from fhir_mappings.facts import OrderKind
+from fhir_mappings.inputs import inputs
+from fhir_mappings.readers.care import order_kind, organ_words
+from fhir_mappings.relevance import all_meanings, labels
+from fhir_mappings.resource import codings
+from fhir_mappings.valueset import Terminology
+
+Json = Mapping[str, Any]
+Lookup = Callable[[str | None, str | None], OrderKind | None]
+"""What a site orders under a code of its own."""
+
+
+class DraftKind(StrEnum):
+    """The draft orders on which the criteria have something to say."""
+
+    TRANSPLANT_EVALUATION = "liver-transplant"
+    LIVER_RESECTION = "liver-resection"
+    LIVER_EMBOLISATION = "liver-embolisation"
+    RADIONUCLIDE_THERAPY = "radionuclide-therapy"
+    RECEPTOR_IMAGING = "somatostatin-receptor-imaging"
+
+
+_VALUE_SETS: Final[Mapping[str, DraftKind]] = {
+    "order-transplant-referral": DraftKind.TRANSPLANT_EVALUATION,
+    "liver-transplant-procedure": DraftKind.TRANSPLANT_EVALUATION,
+    "liver-resection": DraftKind.LIVER_RESECTION,
+    "liver-embolisation": DraftKind.LIVER_EMBOLISATION,
+    "imaging-somatostatin-receptor-pet": DraftKind.RECEPTOR_IMAGING,
+}
+_BY_ORDER: Final[Mapping[OrderKind, DraftKind]] = {
+    OrderKind.TRANSPLANT_REFERRAL: DraftKind.TRANSPLANT_EVALUATION,
+    OrderKind.SOMATOSTATIN_RECEPTOR_PET: DraftKind.RECEPTOR_IMAGING,
+}
+_CODES = ("code", "medicationCodeableConcept")  # of a ServiceRequest, of a MedicationRequest
+_GONE = ("cancelled", "revoked", "entered-in-error", "completed", "stopped")
+_ORGAN_UNKNOWN = "order-transplant-referral"  # its code is for any organ (terminology.md 2 j)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedOrder:
+    """One draft order: its relative reference where it has an id, and what it is for."""
+
+    reference: str | None
+    kind: DraftKind | None
+    order: OrderKind | None
+
+
+def drafted_orders(bundle: Json, terminology: Terminology, own: Lookup) -> tuple[DraftedOrder, ...]:
+    """The draft orders in a Bundle of a hook's context; what is no order, cancelled or not to be done is left out."""
+    return tuple(
+        _drafted(resource, terminology, own) for resource in resources(bundle) if _is_order(resource)
+    )
+
+
+def resources(bundle: Json) -> Iterator[Json]:
+    """The resources of a Bundle, whatever is missing around them."""
+    given = bundle.get("entry")
+    for entry in given if isinstance(given, list) else [given]:
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict):
+            yield resource
+
+
+def names_the_tumour(bundle: Json, terminology: Terminology) -> bool:
+    """Whether a Condition of a Bundle is a neuroendocrine tumour or a liver metastasis."""
+    wanted = inputs()["neuroendocrine_tumour"].value_sets | inputs()["liver_metastases"].value_sets
+    return any(
+        resource.get("resourceType") == "Condition"
+        and not wanted.isdisjoint(_meanings(resource, terminology))
+        for resource in resources(bundle)
+    )
+
+
+def _meanings(resource: Json, terminology: Terminology) -> frozenset[str]:
+    try:
+        return all_meanings("Condition", resource, terminology)
+    except (TypeError, AttributeError):  # an odd shape, which the record names when it is read
+        return frozenset()
+
+
+def _is_order(resource: Json) -> bool:
+    return (
+        resource.get("resourceType") in ("ServiceRequest", "MedicationRequest")
+        and resource.get("status") not in _GONE
+        and resource.get("doNotPerform") is not True
+    )
+
+
+def _drafted(resource: Json, terminology: Terminology, own: Lookup) -> DraftedOrder:
+    identifier = resource.get("id")
+    reference = (
+        f"{resource['resourceType']}/{identifier}" if isinstance(identifier, str) and identifier else None
+    )
+    found = [
+        (coding.get("system"), coding.get("code")) for code in _coded(resource) for coding in codings(code)
+    ]
+    pairs = [
+        (system, code) for system, code in found if isinstance(code, str) and isinstance(system, str | None)
+    ]
+    meanings = frozenset().union(*(terminology.meanings(system, code) for system, code in pairs))
+    text = " ".join(label for code in _coded(resource) for label in labels(code)).lower()
+    order = next((kind for pair in pairs if (kind := own(*pair))), None) or order_kind(meanings, text)
+    return DraftedOrder(reference, _kind(meanings, text, order), order)
+
+
+def _coded(resource: Json) -> Iterator[Json]:
+    for name in _CODES:
+        code = resource.get(name)
+        if isinstance(code, dict):
+            yield code
+
+
+def _kind(meanings: Collection[str], text: str, order: OrderKind | None) -> DraftKind | None:
+    if "transplant-donor" in meanings or _says("not-liver-transplant", text):
+        return None
+    coded = next((kind for name, kind in _VALUE_SETS.items() if name in meanings), None)
+    if coded is None and order is not None:
+        coded = _BY_ORDER.get(order)
+    if coded is not None:
+        return None if _ORGAN_UNKNOWN in meanings and _is_for_another_organ(text) else coded
+    return next((kind for kind in DraftKind if _says(kind.value, text)), None)
+
+
+def _is_for_another_organ(text: str) -> bool:
+    words = organ_words()
+    return bool(words["other"].search(text)) and not words["liver"].search(text)
+
+
+def _says(name: str, text: str) -> bool:
+    return bool(text) and _words()[name].search(text) is not None
+
+
+@cache
+def _words() -> Mapping[str, re.Pattern[str]]:
+    content = json.loads(
+        (files("fhir_mappings") / "valuesets" / "drafted-order-keywords.json").read_text("utf-8")
+    )
+    return {name: re.compile("|".join(items)) for name, items in content.items() if name != "description"}
