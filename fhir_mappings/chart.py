@@ -10,11 +10,12 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
+from fhir_mappings.bundle import PartState
 from fhir_mappings.conformance import nonconformance
 from fhir_mappings.facts import Discarded, Gap, GapKind, Issue, Mending
 from fhir_mappings.mending import mend, needs_mending, selected
 from fhir_mappings.nodes import Entry, Node
-from fhir_mappings.record import PartState, PatientRecord
+from fhir_mappings.record import PatientRecord
 from fhir_mappings.relevance import (
     LABELLED_MALIGNANCY,
     all_meanings,

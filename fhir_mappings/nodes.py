@@ -48,6 +48,7 @@ class LinkNode(Struct, gc=False):
     """Bundle.link."""
 
     relation: Any = None
+    url: Any = None
 
 
 class EntryNode(Struct, gc=False):

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
 import msgspec
-import orjson
-from msgspec import Raw, Struct
 
-from fhir_mappings.nodes import Entry, EntryNode, LinkNode, Node, PrefetchValue, ReferenceNode, SearchNode
-from fhir_mappings.outcome import is_error, says_not_all
+from fhir_mappings.bundle import PartState, bundle_state, entries_of, raw_resources
+from fhir_mappings.nodes import Entry, Node, ReferenceNode
 from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
 
 PARTS: Mapping[str, str] = {
@@ -39,15 +35,6 @@ class RecordError(ValueError):
         super().__init__(f"{problem} (at {path})" if path != "$" else problem)
         self.problem = problem
         self.path = path
-
-
-class PartState(StrEnum):
-    """How much of one part of the record arrived. Only a COMPLETE part can say that there is nothing."""
-
-    COMPLETE = "complete"
-    NOT_SENT = "not-sent"
-    FAILED = "failed"
-    TRUNCATED = "truncated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,178 +76,9 @@ class PatientRecord:
         return self.parts.get(resource_type, PartState.COMPLETE)
 
 
-# --- a CDS Hooks prefetch -------------------------------------------------------------------------------------------
-
-
-def read_prefetch(
-    prefetch: Mapping[str, PrefetchValue] | None, body: bytes, patient_id: str
-) -> PatientRecord:
-    """Make the record of `Patient/{patient_id}` from the decoded `prefetch` of a hook request and its body.
-
-    Keys other than those of PARTS are ignored. A key that is absent counts as not sent, null or an empty Bundle as
-    read and empty, an OperationOutcome or anything that is no FHIR as failed, a Bundle that says that there is more
-    than it holds as truncated (cds-hooks.md 2.3, integration.md 1.8). A Patient other than
-    the one of the context fails the part `patient`.
-    """
-    given = prefetch or {}
-    parts: dict[str, PartState] = {}
-    entries: list[Entry] = []
-    for key, kind in PARTS.items():
-        parts[kind], arrived = (
-            _part(key, kind, given[key], patient_id) if key in given else (PartState.NOT_SENT, [])
-        )
-        entries += arrived
-    return PatientRecord(
-        f"Patient/{patient_id}", tuple(entries), parts, _PrefetchSource(body), urls_of_patients(entries)
-    )
-
-
-def _part(key: str, kind: str, value: PrefetchValue, patient_id: str) -> tuple[PartState, list[Entry]]:
-    """How much of one part arrived, and its resources."""
-    if value is None:
-        return PartState.COMPLETE, []
-    if not isinstance(value, Node):
-        return PartState.FAILED, []
-    if value.resourceType == "Bundle":
-        entries = _entries(key, value)
-        state = _bundle_state(value, entries, kind)
-        return state, [] if state is PartState.FAILED else entries
-    is_other_patient = kind == "Patient" and value.id != patient_id
-    if value.resourceType != kind or is_other_patient:
-        return PartState.FAILED, []
-    return PartState.COMPLETE, [Entry(value, (key, -1))]
-
-
-def _bundle_state(bundle: Node, entries: Sequence[Entry], kind: str = "") -> PartState:
-    """How much of what was searched for a Bundle holds; `kind` is the type that was searched for, if that is known."""
-    if bundle.entry is not None and not isinstance(bundle.entry, list | EntryNode):
-        return PartState.FAILED
-    outcomes = [entry.node for entry in entries if entry.node.resourceType == "OperationOutcome"]
-    if any(map(is_error, outcomes)):
-        return PartState.FAILED
-    says_more = _has_next(bundle) or any(map(says_not_all, outcomes)) or _lacks_matches(bundle, kind)
-    return PartState.TRUNCATED if says_more or _has_odd(bundle, entries) else PartState.COMPLETE
-
-
-def _has_next(bundle: Node) -> bool:
-    links = [link for link in _listed(bundle.link) if isinstance(link, LinkNode)]
-    return any(isinstance(link.relation, str) and link.relation.lower() == "next" for link in links)
-
-
-def _has_odd(bundle: Node, entries: Sequence[Entry]) -> bool:
-    """Whether something stands among the entries that may be anything."""
-    held = [
-        entry for entry in _listed(bundle.entry) if not (type(entry) is EntryNode and _brings_nothing(entry))
-    ]
-    return len(entries) < len(held) or not all(map(_has_type, entries))
-
-
-def _lacks_matches(bundle: Node, kind: str) -> bool:
-    """Whether `total` counts more matches than there are; a smaller total, and none, say nothing."""
-    total = bundle.total
-    if total is None or isinstance(total, bool):
-        return False
-    try:
-        return float(total) > len(_matches(bundle, kind))
-    except OverflowError:  # a number beyond all bounds
-        return bool(total > 0)
-    except (TypeError, ValueError):  # no number
-        return False
-
-
-def _matches(bundle: Node, kind: str) -> list[Node]:
-    """What a search found. An entry that does not say whether it is a match is one if it is of the type searched for."""
-    found = []
-    for entry in _listed(bundle.entry):
-        if type(entry) is EntryNode and type(entry.resource) is Node:
-            mode = entry.search.mode if type(entry.search) is SearchNode else None
-            wanted = entry.resource.resourceType == kind if kind else True
-            is_match = mode == "match" or (mode is None and wanted)
-            if is_match and entry.resource.resourceType != "OperationOutcome":
-                found.append(entry.resource)
-    return found
-
-
-def _brings_nothing(entry: EntryNode) -> bool:
-    return entry.resource is None and entry.request is not None
-
-
-def _has_type(entry: Entry) -> bool:
-    """Whether an entry says what it is. One that does not may be anything, so something is missing from the part."""
-    kind = entry.node.resourceType
-    return type(kind) is str and kind.isalpha() and kind[:1].isupper()
-
-
-def _listed(value: Any) -> list[Any]:
-    """The members of what should be a list: a single object counts as a list of one."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _entries(key: str, bundle: Node) -> list[Entry]:
-    """The resources of a Bundle, each with its place in it."""
-    return [
-        Entry(entry.resource, (key, index), entry.fullUrl if type(entry.fullUrl) is str else None)
-        for index, entry in enumerate(_listed(bundle.entry))
-        if type(entry) is EntryNode and type(entry.resource) is Node
-    ]
-
-
-class _RawEntry(Struct, gc=False):
-    resource: Raw = Raw(b"null")
-
-
-class _RawBundle(Struct, gc=False):
-    entry: list[_RawEntry] = []
-
-
-class _RawRequest(Struct, gc=False):
-    prefetch: dict[str, _RawBundle | None] = {}
-
-
-class _RawParts(Struct, gc=False):
-    prefetch: dict[str, Raw] = {}
-
-
-_RAW_BUNDLE = msgspec.json.Decoder(_RawBundle)
-_RAW_REQUEST = msgspec.json.Decoder(_RawRequest)
-_RAW_PARTS = msgspec.json.Decoder(_RawParts)
-
-
-class _PrefetchSource:
-    """Finds the bytes of single resources in the body, in a second pass that is only made when something matters."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._bundles: dict[str, _RawBundle | None] | None = None
-
-    def __call__(self, entry: Entry) -> bytes:
-        key, index = entry.place
-        if self._bundles is None:
-            try:
-                self._bundles = _RAW_REQUEST.decode(self._body).prefetch
-            except msgspec.ValidationError:  # a part of an odd shape: the others can still be found
-                self._bundles = {}
-        bundle = self._bundles.get(key)
-        if bundle is not None and 0 <= index < len(bundle.entry):
-            return bytes(bundle.entry[index].resource)
-        part = _RAW_PARTS.decode(self._body).prefetch[key]
-        return bytes(part if index < 0 else _raw_resources(part)[index])
-
-
-def _raw_resources(bundle: bytes | Raw) -> Sequence[Raw]:
-    """The bytes of each resource of a Bundle, in order; also where `entry` is a single object."""
-    try:
-        return [entry.resource for entry in _RAW_BUNDLE.decode(bundle).entry]
-    except msgspec.ValidationError:
-        entries = _listed(orjson.loads(bytes(bundle)).get("entry"))
-        return [
-            Raw(orjson.dumps(entry.get("resource") if isinstance(entry, dict) else None)) for entry in entries
-        ]
-
-
 # --- files ------------------------------------------------------------------------------------------------------------
 
-_NODE = msgspec.json.Decoder(Node)
+NODE = msgspec.json.Decoder(Node)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -293,7 +111,7 @@ _Read = tuple[list[Entry], list[bytes], frozenset[str]]
 
 def _read_json(data: bytes) -> _Read | None:
     try:
-        node = _NODE.decode(data)
+        node = NODE.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if _looks_like_ndjson(data):
             return None
@@ -302,14 +120,14 @@ def _read_json(data: bytes) -> _Read | None:
         raise RecordError("no FHIR resource: resourceType is missing")
     if node.resourceType != "Bundle":
         return [Entry(node, ("file", 0))], [data], frozenset()
-    entries = _entries("file", node)
-    raws = _raw_resources(data)
+    entries = entries_of("file", node)
+    raws = raw_resources(data)
     return entries, [bytes(raws[entry.place[1]]) for entry in entries], _truncated_types(node, entries)
 
 
 def _truncated_types(bundle: Node, entries: Sequence[Entry]) -> frozenset[str]:
     """The types of which a Bundle holds only a part: what a page of a search was asked for, else everything."""
-    if _bundle_state(bundle, entries) is PartState.COMPLETE:
+    if bundle_state(bundle, entries) is PartState.COMPLETE:
         return frozenset()
     types = frozenset(entry.type for entry in entries) - {"OperationOutcome"}
     return types if len(types) == 1 else frozenset(PARTS.values())
@@ -320,7 +138,7 @@ def _looks_like_ndjson(data: bytes) -> bool:
     if not line_break:
         return False
     try:
-        _NODE.decode(first)
+        NODE.decode(first)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
@@ -331,7 +149,7 @@ def _read_ndjson(data: bytes) -> _Read:
     entries = []
     for number, line in enumerate(lines):
         try:
-            entries.append(Entry(_NODE.decode(line), ("file", number)))
+            entries.append(Entry(NODE.decode(line), ("file", number)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _json_error(error, f"line {number + 1}") from None
     return entries, lines, frozenset()

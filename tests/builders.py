@@ -14,7 +14,8 @@ import msgspec
 from fhir_mappings.facts import Facts
 from fhir_mappings.mapping import read_facts
 from fhir_mappings.nodes import PrefetchValue
-from fhir_mappings.record import PatientRecord, read_file, read_prefetch
+from fhir_mappings.prefetch import read_prefetch
+from fhir_mappings.record import PatientRecord, read_file
 from fhir_mappings.site_profile import SiteProfile
 
 Json = dict[str, Any]

@@ -12,6 +12,18 @@ _OWN_ORDERS_ONLY: Final = (
 )  # Epic places preference-list items and order sets, known by a key of the site
 
 
+# Epic refuses a search for Observations without a category (integration.md 0); vital signs and habits are not read.
+_OBSERVATIONS: Final = "laboratory,imaging,procedure,exam,therapy,survey"
+_CATEGORISED: Final = ("epic",)
+
+
+def query(tenant: Tenant, template: str, patient: str) -> str:
+    """The read or search that a prefetch template stands for, as the tenant's server takes it."""
+    asked = template.replace("{{context.patientId}}", patient)
+    is_refused = tenant.dialect in _CATEGORISED and asked.startswith("Observation?")
+    return f"{asked}&category={_OBSERVATIONS}" if is_refused else asked
+
+
 def order_lookup(tenant: Tenant) -> Lookup:
     """What the tenant orders under a code of its own."""
     own = {(item.system, item.code): kind for kind, item in tenant.orders.items()}

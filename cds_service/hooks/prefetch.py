@@ -1,18 +1,83 @@
-"""HookRequest to PatientRecord: what was sent, and what is left unsaid when something was not.
+"""HookRequest to PatientRecord: what was sent, what was fetched, and what is left unsaid when neither brought it.
 
-Fetching what was not sent from the caller's FHIR server belongs into `gather`, between the two lines.
+For each key of the prefetch there are five states (integration.md 1.8): absent is fetched; null and an empty Bundle
+say that there is none; an OperationOutcome is a failed query, which is not repeated; a Bundle with a next link is a
+part, of which the rest is fetched. What cannot be had is unknown, never "none".
 """
 
+from collections.abc import Mapping
+from typing import Protocol
+
+import orjson
+
 from cds_service.errors import PreconditionFailedError
+from cds_service.hooks.contexts import Context, ProblemContext
+from cds_service.hooks.dialects import query
+from cds_service.hooks.fhir_client import Access, Pages, access
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.services import Service
+from cds_service.tenants import Tenant
+from fhir_mappings.bundle import PartState
 from fhir_mappings.facts import Facts, GapKind, Presence
-from fhir_mappings.record import PARTS, PartState, PatientRecord, read_prefetch
+from fhir_mappings.prefetch import Fetched, read_prefetch, unsent
+from fhir_mappings.record import PARTS, PatientRecord
 
 
-def gather(request: HookRequest, body: bytes) -> PatientRecord:
-    """Collect the record of the patient in the context; parts that did not arrive are marked as such."""
-    return read_prefetch(request.prefetch, body, request.context.patient_id)
+class Ehr(Protocol):
+    """Where what was not sent is fetched from."""
+
+    def fetch(self, access: Access, queries: Mapping[str, str], deadline: float) -> Mapping[str, Pages]:
+        """Ask the queries by their keys, until `deadline` on the monotonic clock; never raises."""
+
+
+def sent(hook: HookRequest, body: bytes) -> PatientRecord:
+    """The record as far as the call itself holds it, as a file of such calls is read."""
+    return read_prefetch(hook.prefetch, body, hook.context.patient_id, added=_added(hook.context))
+
+
+def gather(  # noqa: PLR0913  the call, its bytes, and how to ask for more
+    hook: HookRequest, body: bytes, service: Service, *, tenant: Tenant, ehr: Ehr, deadline: float
+) -> PatientRecord:
+    """Collect the record of the patient in the context; parts that cannot be had are marked as such."""
+    return read_prefetch(
+        hook.prefetch,
+        body,
+        hook.context.patient_id,
+        aliases=tenant.prefetch_aliases,
+        fetched=_fetched(_queries(hook, service, tenant), _access(hook, tenant), ehr, deadline),
+        added=_added(hook.context),
+    )
+
+
+def _added(context: Context) -> dict[str, bytes]:
+    """What is new in the context: on no server yet."""
+    return {"conditions": orjson.dumps(context.conditions)} if isinstance(context, ProblemContext) else {}
+
+
+def _queries(hook: HookRequest, service: Service, tenant: Tenant) -> dict[str, str]:
+    """What to ask for, because it did not arrive: the rest of a part, or a part of its own."""
+    missing = unsent(hook.prefetch, tenant.prefetch_aliases)
+    patient = hook.context.patient_id
+    return {key: link or query(tenant, service.prefetch[key], patient) for key, link in missing.items()}
+
+
+def _fetched(
+    queries: Mapping[str, str], server: Access | None, ehr: Ehr, deadline: float
+) -> dict[str, Fetched]:
+    """The answers of the caller's FHIR server; none where the call gives no right to ask."""
+    if not queries or server is None:
+        return {}
+    answers = ehr.fetch(server, queries, deadline)
+    return {key: Fetched(pages.pages, pages.state) for key, pages in answers.items()}
+
+
+def _access(hook: HookRequest, tenant: Tenant) -> Access | None:
+    """The right to ask the caller's FHIR server: it is one of the tenant's, and there is a token for it."""
+    if hook.fhir_server is None:
+        return None
+    if hook.fhir_authorization is None:
+        return access(tenant, hook.fhir_server, None) if tenant.allow_anonymous_queries else None
+    return access(tenant, hook.fhir_server, hook.fhir_authorization.access_token)
 
 
 def ensure_sufficient(record: PatientRecord, facts: Facts, service: Service) -> None:

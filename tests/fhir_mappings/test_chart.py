@@ -15,7 +15,8 @@ from fhir_mappings.facts import GapKind
 from fhir_mappings.inputs import inputs
 from fhir_mappings.mapping import read_facts
 from fhir_mappings.nodes import PrefetchValue
-from fhir_mappings.record import PARTS, PatientRecord, read_file, read_prefetch
+from fhir_mappings.prefetch import read_prefetch
+from fhir_mappings.record import PARTS, PatientRecord, read_file
 from fhir_mappings.relevance import OTHER_MALIGNANCY
 from fhir_mappings.resource import Resource, Use
 from fhir_mappings.valueset import is_other_malignancy, terminology

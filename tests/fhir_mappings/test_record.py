@@ -8,15 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fhir_mappings.bundle import PartState
 from fhir_mappings.nodes import Entry, PrefetchValue
-from fhir_mappings.record import (
-    PARTS,
-    PartState,
-    PatientRecord,
-    RecordError,
-    read_file,
-    read_prefetch,
-)
+from fhir_mappings.prefetch import read_prefetch
+from fhir_mappings.record import PARTS, PatientRecord, RecordError, read_file
 
 Json = dict[str, Any]
 BOM = b"\xef\xbb\xbf"

@@ -1,0 +1,130 @@
+"""A Bundle, or the pages of one: its resources with their places and bytes, and how much of the whole it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import orjson
+from msgspec import Raw, Struct
+
+from fhir_mappings.nodes import Entry, EntryNode, LinkNode, Node, SearchNode
+from fhir_mappings.outcome import is_error, says_not_all
+
+
+class PartState(StrEnum):
+    """How much of one part of the record arrived. Only a COMPLETE part can say that there is nothing."""
+
+    COMPLETE = "complete"
+    NOT_SENT = "not-sent"
+    FAILED = "failed"
+    TRUNCATED = "truncated"
+
+
+def bundle_state(bundle: Node, entries: Sequence[Entry], kind: str = "") -> PartState:
+    """How much of what was searched for a Bundle holds; `kind` is the type that was searched for, if that is known."""
+    if bundle.entry is not None and not isinstance(bundle.entry, list | EntryNode):
+        return PartState.FAILED
+    outcomes = [entry.node for entry in entries if entry.node.resourceType == "OperationOutcome"]
+    if any(map(is_error, outcomes)):
+        return PartState.FAILED
+    says_more = _has_next(bundle) or any(map(says_not_all, outcomes)) or _lacks_matches(bundle, kind)
+    return PartState.TRUNCATED if says_more or _has_odd(bundle, entries) else PartState.COMPLETE
+
+
+def _has_next(bundle: Node) -> bool:
+    return any(True for _ in _nexts(bundle))
+
+
+def next_link(bundle: Node) -> str | None:
+    """The address of the page after this one, as written."""
+    return next((link.url for link in _nexts(bundle) if isinstance(link.url, str) and link.url), None)
+
+
+def _nexts(bundle: Node) -> Iterator[LinkNode]:
+    links = (link for link in listed(bundle.link) if isinstance(link, LinkNode))
+    return (link for link in links if isinstance(link.relation, str) and link.relation.lower() == "next")
+
+
+def _has_odd(bundle: Node, entries: Sequence[Entry]) -> bool:
+    """Whether something stands among the entries that may be anything."""
+    held = [
+        entry for entry in listed(bundle.entry) if not (type(entry) is EntryNode and _brings_nothing(entry))
+    ]
+    return len(entries) < len(held) or not all(map(_has_type, entries))
+
+
+def _lacks_matches(bundle: Node, kind: str) -> bool:
+    """Whether `total` counts more matches than there are; a smaller total, and none, say nothing."""
+    total = bundle.total
+    if total is None or isinstance(total, bool):
+        return False
+    try:
+        return float(total) > len(_matches(bundle, kind))
+    except OverflowError:  # a number beyond all bounds
+        return bool(total > 0)
+    except (TypeError, ValueError):  # no number
+        return False
+
+
+def _matches(bundle: Node, kind: str) -> list[Node]:
+    """What a search found. An entry that does not say whether it is a match is one if it is of the type searched for."""
+    found = []
+    for entry in listed(bundle.entry):
+        if type(entry) is EntryNode and type(entry.resource) is Node:
+            mode = entry.search.mode if type(entry.search) is SearchNode else None
+            wanted = entry.resource.resourceType == kind if kind else True
+            is_match = mode == "match" or (mode is None and wanted)
+            if is_match and entry.resource.resourceType != "OperationOutcome":
+                found.append(entry.resource)
+    return found
+
+
+def _brings_nothing(entry: EntryNode) -> bool:
+    return entry.resource is None and entry.request is not None
+
+
+def _has_type(entry: Entry) -> bool:
+    """Whether an entry says what it is. One that does not may be anything, so something is missing from the part."""
+    kind = entry.node.resourceType
+    return type(kind) is str and kind.isalpha() and kind[:1].isupper()
+
+
+def listed(value: Any) -> list[Any]:
+    """The members of what should be a list: a single object counts as a list of one."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def entries_of(key: str, bundle: Node, start: int = 0) -> list[Entry]:
+    """The resources of a Bundle, each with its place in it; `start` counts what stands on the pages before."""
+    return [
+        Entry(entry.resource, (key, start + index), entry.fullUrl if type(entry.fullUrl) is str else None)
+        for index, entry in enumerate(listed(bundle.entry))
+        if type(entry) is EntryNode and type(entry.resource) is Node
+    ]
+
+
+class _RawEntry(Struct, gc=False):
+    resource: Raw = Raw(b"null")
+
+
+class RawBundle(Struct, gc=False):
+    """A Bundle of which only the bytes of its resources are wanted."""
+
+    entry: list[_RawEntry] = []
+
+
+_RAW_BUNDLE = msgspec.json.Decoder(RawBundle)
+
+
+def raw_resources(bundle: bytes | Raw) -> Sequence[Raw]:
+    """The bytes of each resource of a Bundle, in order; also where `entry` is a single object."""
+    try:
+        return [entry.resource for entry in _RAW_BUNDLE.decode(bundle).entry]
+    except msgspec.ValidationError:
+        entries = listed(orjson.loads(bytes(bundle)).get("entry"))
+        return [
+            Raw(orjson.dumps(entry.get("resource") if isinstance(entry, dict) else None)) for entry in entries
+        ]
