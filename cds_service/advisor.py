@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from cds_service.eligibility.assessment import Assessment
 from cds_service.eligibility.evaluation import assess
 from cds_service.eligibility.policy import Policy, PolicyError, policies, policy
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings
+from cds_service.tenants import Tenant
 from fhir_mappings.facts import Facts
 from fhir_mappings.mapping import read_facts
 from fhir_mappings.record import PatientRecord
 from fhir_mappings.site_profile import SiteProfile, load_site_profile
+from fhir_mappings.valueset import Terminology, terminology
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +25,24 @@ class Advisor:
     others: tuple[Policy, ...]
     site_profile: SiteProfile | None = None
 
+    @property
+    def terminology(self) -> Terminology:
+        """The codes that are known: those shipped, and the site's own."""
+        return terminology() if self.site_profile is None else self.site_profile.terminology
+
     def advise(self, record: PatientRecord, on: date) -> tuple[Facts, Assessment]:
         """What the record says, and what follows from it on a day."""
         facts = read_facts(record, on, self.site_profile)
         return facts, assess(facts, self.policy, on, self.others)
 
 
-def create_advisor(settings: Settings) -> Advisor:
-    """The advisor that the settings ask for. Raises SettingsError with a sentence."""
-    chosen = _policy(settings.policy)
+def create_advisor(settings: Settings, tenant: Tenant | None = None) -> Advisor:
+    """The advisor that a tenant asks for, and where it does not say, the settings. Raises SettingsError."""
+    policy_id = tenant.policy if tenant is not None and tenant.policy else settings.policy
+    profile = tenant.site_profile if tenant is not None and tenant.site_profile else settings.site_profile
+    chosen = _policy(policy_id)
     return Advisor(
-        chosen, tuple(other for other in policies() if other.id != chosen.id), _site_profile(settings)
+        chosen, tuple(other for other in policies() if other.id != chosen.id), _site_profile(profile)
     )
 
 
@@ -43,10 +53,10 @@ def _policy(policy_id: str) -> Policy:
         raise SettingsError(f"The policy cannot be used: {error}.") from error
 
 
-def _site_profile(settings: Settings) -> SiteProfile | None:
-    if settings.site_profile is None:
+def _site_profile(path: Path | None) -> SiteProfile | None:
+    if path is None:
         return None
     try:
-        return load_site_profile(settings.site_profile)
+        return load_site_profile(path)
     except ValueError as error:
         raise SettingsError(f"The site profile cannot be used: {error}") from error

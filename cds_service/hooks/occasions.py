@@ -37,10 +37,11 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How the advice is given: how urgent, why here, and which orders are not proposed once more."""
+    """How the advice is given: how urgent, why here, on which topic, and which orders are not proposed once more."""
 
     indicator: Indicator = Indicator.INFO
     opening: str = ""
+    topic: str = ""  # advice that is set aside on one topic is still given on another
     ordered: frozenset[OrderKind] = field(default_factory=frozenset)
 
 
@@ -92,7 +93,7 @@ def _on_transplant(found: Occasion, verdict: Verdict) -> Manner | None:
         return None
     indicator = Indicator.WARNING if verdict in _NOT_NOW else Indicator.INFO
     opening = "A draft order asks for a liver transplantation, or for an evaluation for it"
-    return Manner(indicator, opening, found.ordered | {OrderKind.TRANSPLANT_REFERRAL})
+    return Manner(indicator, opening, "transplant-order", found.ordered | {OrderKind.TRANSPLANT_REFERRAL})
 
 
 def _on_treatment(found: Occasion, assessment: Assessment) -> Manner | None:
@@ -103,7 +104,7 @@ def _on_treatment(found: Occasion, assessment: Assessment) -> Manner | None:
     opening = (
         f"A draft order is for {' and '.join(named)}, and the patient may be a candidate for transplantation"
     )
-    return Manner(opening=opening, ordered=found.ordered)
+    return Manner(Indicator.INFO, opening, "treatment-order", found.ordered)
 
 
 def _on_imaging(found: Occasion, assessment: Assessment) -> Manner | None:
@@ -120,4 +121,5 @@ def _on_imaging(found: Occasion, assessment: Assessment) -> Manner | None:
         opening = (
             "A draft order is for somatostatin-receptor imaging of a patient who may be referred already"
         )
-    return Manner(opening=opening, ordered=found.ordered | {OrderKind.SOMATOSTATIN_RECEPTOR_PET})
+    ordered = found.ordered | {OrderKind.SOMATOSTATIN_RECEPTOR_PET}
+    return Manner(Indicator.INFO, opening, "imaging-order", ordered)

@@ -2,15 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable
-from datetime import date
+from dataclasses import asdict
 from typing import Final
 
 import orjson
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from cds_service.advisor import Advisor
 from cds_service.errors import (
     BadRequestError,
     HttpError,
@@ -18,20 +16,30 @@ from cds_service.errors import (
     MethodNotAllowedError,
     NotFoundError,
     PayloadTooLargeError,
+    UnauthorizedError,
+    UnavailableError,
     UnsupportedMediaTypeError,
     whereabouts,
 )
 from cds_service.hooks import services
-from cds_service.hooks.cards import cards
-from cds_service.hooks.prefetch import ensure_sufficient, gather
-from cds_service.hooks.request import parse
+from cds_service.hooks.feedback import receive
+from cds_service.hooks.journey import Journey
+from cds_service.hooks.security import Gate
+from cds_service.hooks.services import Service
+from cds_service.settings import Settings
+from cds_service.tenants import Tenant
 from fhir_mappings.record import RecordError
 
 _LOG = logging.getLogger(__name__)
 _JSON: Final = "application/json"
 _FHIR_JSON: Final = "application/fhir+json"
+_RETRY_AFTER: Final = "5"  # seconds
 _TOO_LARGE: Final = "The body is larger than this service reads."
 
+LOGGED: Final = (
+    *("tenant", "service", "verdict", "cards", "withheld", "unread", "feedback", "hookInstance"),
+    *("error", "refused"),
+)
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -45,30 +53,43 @@ PREFLIGHT: Final = {
 }
 
 
-def hooks(advisor: Advisor, today: Callable[[], date]) -> Blueprint:
-    """The CDS Hooks endpoints as a blueprint. `today` is the clock, and nothing but this asks it."""
+def hooks(journey: Journey, gate: Gate, settings: Settings) -> Blueprint:
+    """The CDS Hooks endpoints as a blueprint."""
     blueprint = Blueprint("hooks", __name__)
 
     @blueprint.get("/cds-services")
     def discover() -> Response:
-        return _response(services.discovery())
+        if not settings.open_discovery:
+            _admit(gate)
+        return _response(services.discovery(with_versions=settings.cds_hooks_3))
 
     @blueprint.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
-        service = services.find(service_id)
-        g.log["service"] = service.id
-        body = _body()
-        hook = parse(body, service)
-        g.log["hookInstance"] = hook.hook_instance
-        record = gather(hook, body)
-        facts, assessment = advisor.advise(record, today())
-        ensure_sufficient(record, facts, service)
-        g.log["verdict"] = assessment.verdict.value
-        found = cards(assessment, facts, advisor.policy, hook.hook_instance)
+        tenant, service = _admit(gate), _named(service_id)
+        found = journey.cards_for(tenant, service, _body(), g.started, g.log)
         g.log["cards"] = len(found)
         return _response({"cards": found})
 
+    @blueprint.post("/cds-services/<service_id>/feedback")
+    def feedback(service_id: str) -> Response:
+        tenant, service = _admit(gate), _named(service_id)
+        receipt = receive(tenant, service.id, _body(), journey.ledger, journey.now())
+        g.log["feedback"] = asdict(receipt)
+        return Response(status=200, mimetype=_JSON)
+
     return blueprint
+
+
+def _admit(gate: Gate) -> Tenant:
+    tenant = gate.admit(request.headers.get("Authorization"), request.path)
+    g.log["tenant"] = tenant.id
+    return tenant
+
+
+def _named(service_id: str) -> Service:
+    service = services.find(service_id)
+    g.log["service"] = service.id
+    return service
 
 
 def _body() -> bytes:
@@ -103,7 +124,7 @@ def attach(app: Flask, cors_origins: tuple[str, ...]) -> None:
 
 
 def _begin() -> Response | None:
-    g.started = time.perf_counter()
+    g.started = time.monotonic()
     g.log = {}
     return (
         Response(status=204, headers={"Allow": "GET, POST, OPTIONS"}) if request.method == "OPTIONS" else None
@@ -131,14 +152,24 @@ def _log(status: int) -> None:
     """One line for each request. What is in it is listed here: nothing of a patient, and no address."""
     if not _LOG.isEnabledFor(logging.INFO):
         return
-    known = {key: g.log.get(key) for key in ("service", "verdict", "cards", "hookInstance", "error")}
-    milliseconds = round((time.perf_counter() - g.started) * 1000, 2)
+    known = {key: g.log.get(key) for key in LOGGED}
+    milliseconds = round((time.monotonic() - g.started) * 1000, 2)
     line = {"event": "request", "status": status, "ms": milliseconds, **known}
     _LOG.info(orjson.dumps({key: value for key, value in line.items() if value is not None}).decode())
 
 
 def _tell(error: HttpError) -> Response:
     g.log["error"] = type(error).__name__
+    if isinstance(error, UnauthorizedError):  # why is for the log alone (integration.md 3.1)
+        g.log["refused"] = error.reason
+        return Response(status=error.status, headers={"WWW-Authenticate": "Bearer"}, mimetype=_JSON)
+    response = _outcome(error)
+    if isinstance(error, UnavailableError):
+        response.headers["Retry-After"] = _RETRY_AFTER
+    return response
+
+
+def _outcome(error: HttpError) -> Response:
     return _response(error.as_outcome(), error.status, _FHIR_JSON)
 
 
