@@ -8,6 +8,7 @@ import logging
 import socket
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,15 +24,16 @@ from granian.log import LogLevels
 
 from cds_service import samples, terminal
 from cds_service.advisor import Advisor, create_advisor
-from cds_service.app import create_app, settle
+from cds_service.app import configured_tenants, create_app, settle
 from cds_service.eligibility.assessment import Assessment
 from cds_service.eligibility.policy import policies
 from cds_service.eligibility.rendering import as_json
 from cds_service.errors import CdsError, DataError, HttpError, whereabouts
-from cds_service.hooks.prefetch import gather
+from cds_service.hooks import services
+from cds_service.hooks.prefetch import sent
 from cds_service.hooks.request import parse
-from cds_service.hooks.services import SERVICES
 from cds_service.settings import Settings, from_environment
+from cds_service.tenants import Tenants, open_tenants
 from fhir_mappings.record import PatientRecord, RecordError, read_file
 
 if TYPE_CHECKING:
@@ -117,15 +119,48 @@ def _show(name: str, assessment: Assessment, *, as_lines: bool) -> None:
 @click.option("--host", default=_DEFAULT_HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=_DEFAULT_PORT, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
-def serve(host: str, port: int, workers: int) -> None:
+@click.option(
+    "--open",
+    "is_open",
+    is_flag=True,
+    help="Let anybody on this machine call: for trying it, never for patients.",
+)
+@click.option(
+    "--fhir-server",
+    "fhir_servers",
+    multiple=True,
+    help="With --open: a FHIR server on loopback that may be asked.",
+)
+def serve(host: str, port: int, workers: int, *, is_open: bool, fhir_servers: tuple[str, ...]) -> None:
     """Serve the CDS Hooks endpoints; settings come from MILAN_NET_* environment variables."""
     settings = from_environment()
-    create_advisor(settings)
-    if not _is_loopback(host):
-        _complain("there is no authentication yet: let only a trusted network reach this address")
+    tenants = _open_house(settings, host, fhir_servers) if is_open else configured_tenants(settings)
+    if fhir_servers and not is_open:
+        raise click.UsageError(
+            "--fhir-server belongs to --open; else the tenants' file names the FHIR servers"
+        )
+    for tenant in tenants.all:
+        create_advisor(settings, tenant)
     _ensure_free(host, port)
+    if is_open:
+        terminal.show_openness()
     terminal.show_address(host, port)
-    _run(settings, None, host, port, workers)
+    _run(Serving(settings, tenants, None), host, port, workers)
+
+
+def _open_house(settings: Settings, host: str, fhir_servers: tuple[str, ...]) -> Tenants:
+    if not _is_loopback(host):
+        raise click.BadParameter(
+            "without authentication only a loopback address is listened on", param_hint="--host"
+        )
+    if settings.tenants is not None:
+        raise click.UsageError(
+            "MILAN_NET_TENANTS says who may call, and --open lets anybody: leave one of them out"
+        )
+    try:
+        return open_tenants(*fhir_servers)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fhir-server") from None
 
 
 @cli.command()
@@ -148,7 +183,7 @@ def demo(host: str, port: int, on: date) -> None:
     _ensure_free(host, port)
     terminal.show_address(host, port)
     terminal.show_call(host, port, _request_with_card(advisor, folder, on))
-    _run(settings, on, host, port, 1)
+    _run(Serving(settings, open_tenants(), on), host, port, 1)
 
 
 @cli.command("policies")
@@ -162,7 +197,7 @@ def list_policies() -> None:
 
 
 class _Kind(msgspec.Struct):
-    hook: msgspec.Raw = msgspec.Raw()
+    hook: Any = None
     resourceType: msgspec.Raw = msgspec.Raw()  # noqa: N815  FHIR's name
 
 
@@ -170,7 +205,8 @@ def _records(path: Path) -> Iterator[PatientRecord]:
     """The patients of one file. Raises DataError that names the file."""
     data = _read(path)
     try:
-        yield from [_hook_record(data)] if _is_hook_request(data) else read_file(data)
+        hook = _hook_of(data)
+        yield from read_file(data) if hook is None else [sent(parse(data, services.answering(hook)), data)]
     except RecordError as error:
         raise DataError(f"{path}: {error}") from error
     except HttpError as error:
@@ -189,16 +225,13 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _is_hook_request(data: bytes) -> bool:
+def _hook_of(data: bytes) -> str | None:
+    """The hook that a request is for; None where the data is no hook request."""
     try:
         kind = msgspec.json.decode(data, type=_Kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return bool(kind.hook) and not kind.resourceType
-
-
-def _hook_record(data: bytes) -> PatientRecord:
-    return gather(parse(data, SERVICES[0]), data)
+        return None
+    return None if kind.hook is None or kind.resourceType else str(kind.hook)
 
 
 def _verdicts(advisor: Advisor, path: Path, on: date) -> list[Assessment]:
@@ -219,7 +252,16 @@ def _request_with_card(advisor: Advisor, folder: Path, on: date) -> Path | None:
 # --- serving --------------------------------------------------------------------------------------------
 
 
-def _run(settings: Settings, on: date | None, host: str, port: int, workers: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What every worker builds its application from; it is sent to the workers."""
+
+    settings: Settings
+    tenants: Tenants
+    on: date | None  # the day of evaluation, if it is not today
+
+
+def _run(serving: Serving, host: str, port: int, workers: int) -> None:
     """Serve until the process is told to end. Each worker builds its own application."""
     server = Granian(
         "milan-net",
@@ -232,7 +274,7 @@ def _run(settings: Settings, on: date | None, host: str, port: int, workers: int
         websockets=False,
         log_level=LogLevels.error,  # its start-up lines would drown ours
     )
-    server.serve(target_loader=partial(_load, settings, on), wrap_loader=False)
+    server.serve(target_loader=partial(_load, serving), wrap_loader=False)
 
 
 def _ensure_free(host: str, port: int) -> None:
@@ -248,11 +290,16 @@ def _ensure_free(host: str, port: int) -> None:
         ) from error
 
 
-def _load(settings: Settings, on: date | None) -> "WSGIApplication":
+def _load(serving: Serving) -> "WSGIApplication":
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    app = create_app(settings) if on is None else create_app(settings, today=lambda: on)
+    clock = {} if serving.on is None else {"today": partial(_same_day, serving.on)}
+    app = create_app(serving.settings, serving.tenants, **clock)
     settle()
     return app
+
+
+def _same_day(on: date) -> date:
+    return on
 
 
 def _is_loopback(host: str) -> bool:

@@ -115,6 +115,12 @@ def _verdict_line(assessment: Assessment) -> Text:
     return Text.assemble((words.partition(":")[0], style), ": ", safe(assessment.headline))
 
 
+def show_openness() -> None:
+    """Say loudly that nobody is asked who they are."""
+    warning = "OPEN MODE: whoever reaches this address is answered, and nothing is kept. Never use it with real patients."
+    _console().print(Text(warning, style="bold red"))
+
+
 def show_address(host: str, port: int) -> None:
     """Print where the service can be called."""
     base = f"http://{_bracketed(host)}:{port}/cds-services"

@@ -136,6 +136,11 @@ def find(service_id: str) -> Service:
     raise NotFoundError("There is no such service. GET /cds-services lists those that exist.")
 
 
+def answering(hook: str) -> Service:
+    """The service for a hook; for one that has none, the first, which will say so."""
+    return next((service for service in SERVICES if service.hook == hook), SERVICES[0])
+
+
 def discovery(*, with_versions: bool = False) -> dict[str, object]:
     """The discovery document."""
     return {"services": [service.as_discovery(with_versions=with_versions) for service in SERVICES]}
