@@ -7,6 +7,7 @@ from typing import Any
 from cds_service.eligibility.assessment import Assessment, Consideration, CriterionResult, Difference
 from cds_service.eligibility.policy import DEFAULT_POLICY, policy
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
+from cds_service.tenants import Tenant
 from fhir_mappings.facts import (
     Discarded,
     Evidence,
@@ -22,6 +23,7 @@ from fhir_mappings.facts import (
 from fhir_mappings.when import parse_date
 
 RULES = policy(DEFAULT_POLICY)
+TENANT = Tenant(id="st-elsewhere")
 ON = date(2026, 11, 23)
 WITH_CARD = [verdict for verdict in Verdict if verdict is not Verdict.NOT_APPLICABLE]
 

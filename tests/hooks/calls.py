@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from cds_service.app import create_app
 from cds_service.settings import Settings
+from cds_service.tenants import open_tenants
 
 ON = date(2026, 11, 23)
 SERVICE = "/cds-services/milan-net-patient-view"
@@ -83,7 +84,7 @@ def call(prefetch: Any = ..., **members: Any) -> Body:
 
 def client(settings: Settings | None = None) -> FlaskClient:
     """A client of a service that believes it is `ON`."""
-    return create_app(settings or Settings(), today=lambda: ON).test_client()
+    return create_app(settings or Settings(), open_tenants(), today=lambda: ON).test_client()
 
 
 @cache

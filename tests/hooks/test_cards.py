@@ -17,7 +17,7 @@ from cds_service.eligibility.verdict import Answer, Flag, Verdict
 from cds_service.hooks.cards import CARDS, OVERRIDE_REASONS, cards
 from cds_service.hooks.detail import ANSWERS, FLAGS, MARKS, detail
 from cds_service.hooks.text import one_line, shorten
-from tests.hooks.assessments import RULES, WITH_CARD, assessment, criterion, facts
+from tests.hooks.assessments import RULES, TENANT, WITH_CARD, assessment, criterion, facts
 from tests.hooks.calls import HOOK_INSTANCE, empty_members, schema
 from tests.hooks.test_text import ANYTHING, HOSTILE, tags
 
@@ -28,7 +28,9 @@ FORBIDDEN = re.compile(r"eligible for transplant|contraindicat", re.IGNORECASE)
 def card(
     verdict: Verdict = Verdict.OUTSIDE, text: str = "Ki-67 12 % (limit < 10 %)", **changes: Any
 ) -> dict[str, Any]:
-    (made,) = cards(assessment(verdict, text, **changes), facts(), RULES, HOOK_INSTANCE)
+    (made,) = cards(
+        assessment(verdict, text, **changes), facts(), RULES, hook_instance=HOOK_INSTANCE, tenant=TENANT
+    )
     read: dict[str, Any] = orjson.loads(orjson.dumps(made))
     return read
 
@@ -48,7 +50,10 @@ def test_every_answer_and_flag_has_a_word() -> None:
 
 
 def test_25_a_patient_whom_the_criteria_do_not_concern_gets_no_card() -> None:
-    assert cards(assessment(Verdict.NOT_APPLICABLE), facts(), RULES, HOOK_INSTANCE) == []
+    assert (
+        cards(assessment(Verdict.NOT_APPLICABLE), facts(), RULES, hook_instance=HOOK_INSTANCE, tenant=TENANT)
+        == []
+    )
 
 
 @pytest.mark.parametrize("verdict", WITH_CARD)
@@ -182,7 +187,13 @@ def test_32_uuids_are_lower_case_unique_and_the_same_for_the_same_call() -> None
     assert all(str(UUID(uuid)) == uuid for uuid in uuids)
     assert card(Verdict.MEETS) == made
     assert card(Verdict.MEETS, "something else")["uuid"] != made["uuid"]
-    (other,) = cards(assessment(Verdict.MEETS), facts(), RULES, HOOK_INSTANCE.replace("d", "e"))
+    (other,) = cards(
+        assessment(Verdict.MEETS),
+        facts(),
+        RULES,
+        hook_instance=HOOK_INSTANCE.replace("d", "e"),
+        tenant=TENANT,
+    )
     assert other["uuid"] != made["uuid"]
 
 
@@ -194,5 +205,5 @@ def test_28_a_card_without_orders_has_no_suggestions() -> None:
 
 def test_another_rule_set_is_called_by_its_own_name() -> None:
     other = replace(assessment(Verdict.MEETS), policy="optn-nlrb-net", policy_title="OPTN")
-    (made,) = cards(other, facts(), RULES, HOOK_INSTANCE)
+    (made,) = cards(other, facts(), RULES, hook_instance=HOOK_INSTANCE, tenant=TENANT)
     assert made["summary"].startswith("Meets recorded OPTN criteria")

@@ -14,7 +14,7 @@ from cds_service.eligibility.verdict import Verdict
 from cds_service.hooks.suggestions import suggestions
 from fhir_mappings.drafts import draft_order, drafts
 from fhir_mappings.facts import OrderKind
-from tests.hooks.assessments import assessment, facts
+from tests.hooks.assessments import TENANT, assessment, facts
 from tests.hooks.calls import empty_members
 
 CARD = UUID("61b32833-578d-5899-9cae-4074640bcd84")
@@ -22,7 +22,7 @@ CODES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "codes.cs
 
 
 def offered() -> list[dict[str, Any]]:
-    return [dict(item) for item in suggestions(assessment(Verdict.MEETS), facts(), CARD)]
+    return [dict(item) for item in suggestions(assessment(Verdict.MEETS), facts(), CARD, TENANT, ())]
 
 
 def test_28_29_each_order_is_one_suggestion_with_one_create_action() -> None:
@@ -60,7 +60,7 @@ def test_28_only_the_referral_is_recommended() -> None:
 
 
 def test_no_order_no_suggestion() -> None:
-    assert suggestions(assessment(Verdict.OUTSIDE, orders=()), facts(), CARD) == []
+    assert suggestions(assessment(Verdict.OUTSIDE, orders=()), facts(), CARD, TENANT, ()) == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from cds_service.eligibility.assessment import Assessment
 from cds_service.eligibility.evaluation import assess
 from cds_service.eligibility.policy import DEFAULT_POLICY, policies, policy
 from cds_service.eligibility.verdict import Verdict
-from cds_service.hooks.prefetch import gather
+from cds_service.hooks.prefetch import sent
 from cds_service.hooks.request import parse
 from cds_service.hooks.services import find
 from fhir_mappings.mapping import read_facts
@@ -244,6 +244,6 @@ def test_a_request_is_a_patient_view_with_our_keys(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(REQUESTS.glob("*.json")), ids=lambda path: path.stem)
 def test_a_request_is_answered_as_the_table_says(path: Path) -> None:
     body = path.read_bytes()
-    record = gather(parse(body, find("milan-net-patient-view")), body)
+    record = sent(parse(body, find("milan-net-patient-view")), body)
     answer = assess(read_facts(record, EVALUATED_ON), policy(DEFAULT_POLICY), EVALUATED_ON, ())
     assert answer.verdict == REQUEST_ROWS[path.stem][DEFAULT_POLICY], answer.headline
