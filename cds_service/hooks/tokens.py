@@ -5,6 +5,7 @@ followed, and nothing of a token is ever written anywhere.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -171,10 +172,13 @@ def _check_signature(token: Token, key: SigningKey | None) -> None:
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    """A token is over *at* its `exp` (RFC 7519 4.1.4), and each comparison grants the leeway but the lifetime."""
+    """A token is over *at* its `exp` (RFC 7519 4.1.4), and each comparison grants the leeway but the lifetime.
+
+    Of `exp`, a part of a second does not count: PyJWT and others drop it, and nobody's check is to be laxer.
+    """
     expires, issued = _time(claims.get("exp")), _time(claims.get("iat"))
     begins = _time(claims["nbf"]) if "nbf" in claims else issued
-    if now >= expires + LEEWAY:
+    if now >= math.floor(expires) + LEEWAY:
         raise UnauthorizedError(Refusal.EXPIRED)
     if max(issued, begins) > now + LEEWAY:
         raise UnauthorizedError(Refusal.EARLY)
