@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,7 @@ from fhir_mappings.record import PARTS
 SIGNATURES: Final = ("RS384", "ES384", "RS256", "ES256", "PS384", "PS256")
 """Signature algorithms that a tenant may use; CDS Hooks recommends the first two, and none symmetric is among them."""
 
+Item = TypeVar("Item")
 OPEN_TENANT: Final = "open"
 # cds-hooks.md 9.3: the issuer and key set of the public sandbox, whose private key is in its repository
 _SANDBOX = re.compile(r"(?i)(^|[/@.])sandbox\.cds-hooks\.org\.?([:/?#]|$)")
@@ -51,6 +52,13 @@ def _secure(text: str) -> str:
     if address.scheme != "https" and not address.is_loopback:
         raise ValueError("this address must be https")
     return text
+
+
+def _filled(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Pydantic's own length would also complain of a list that is empty only because its items are wrong."""
+    if not items:
+        raise ValueError("it is empty; there has to be at least one")
+    return items
 
 
 def _prefetch_key(key: str) -> str:
@@ -90,7 +98,7 @@ class Trust(_Part):
     audiences: tuple[OwnBase, ...] = ()
     # Values of `aud` that a site has typed instead (Epic leaves them free); they cannot tell endpoints apart.
     fixed_audiences: tuple[Text, ...] = ()
-    algorithms: tuple[Signature, ...] = Field(default=("RS384", "ES384"), min_length=1)
+    algorithms: Annotated[tuple[Signature, ...], AfterValidator(_filled)] = ("RS384", "ES384")
     subject: Text | None = None  # the `sub` that the token has to carry, as Epic's do
     tenant: Text | None = None  # the `tenant` claim that the token has to carry
 
@@ -242,7 +250,7 @@ def open_tenants(*fhir_servers: str) -> Tenants:
 
 
 class _TenantsFile(_Part):
-    tenants: tuple[Tenant, ...] = Field(min_length=1)
+    tenants: Annotated[tuple[Tenant, ...], AfterValidator(_filled)]
 
 
 def load_tenants(path: Path) -> Tenants:

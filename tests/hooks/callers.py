@@ -196,7 +196,7 @@ def key_server() -> Iterator[KeyServer]:
     played = KeyServer()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  http.server's name
+        def do_GET(self) -> None:
             try:
                 played.answer(self)
             except OSError:  # the client has heard enough

@@ -1,4 +1,4 @@
-"""Key sets kept at hand: rotation is noticed, a key server that is bad or gone turns nobody away, and floods reach nobody."""
+"""Key sets kept at hand: rotation is noticed, a bad or dead key server turns nobody away, and floods reach nobody."""
 
 import gzip
 import logging
