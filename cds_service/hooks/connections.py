@@ -8,13 +8,16 @@ import http.client
 import io
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
@@ -154,8 +157,9 @@ def _pool(
 class _Adapter(HTTPAdapter):
     """The transport of `requests`, on pinned connections."""
 
-    def __init__(self, reach: Reach, ask: Resolve) -> None:
+    def __init__(self, reach: Reach, ask: Resolve, trust: ssl.SSLContext) -> None:
         self._dial = partial(_dial, reach, ask)
+        self._trust = trust
         super().__init__(pool_connections=_SERVERS, pool_maxsize=_KEPT_OPEN, max_retries=0)
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
@@ -167,17 +171,32 @@ class _Adapter(HTTPAdapter):
         }
         self.poolmanager.pool_classes_by_scheme = pools
 
+    def build_connection_pool_key_attributes(
+        self, *arguments: Any, **named: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give every pool the one TLS context: reading the authorities anew takes longer than a handshake."""
+        host, security = super().build_connection_pool_key_attributes(*arguments, **named)
+        return host, security | {"ssl_context": self._trust}
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """The context verifies already; `requests` would load its authorities into it for each connection."""
+
+
+@cache
+def _trust(authorities: Path | None) -> ssl.SSLContext:
+    """TLS 1.2 or newer, with certificate and name verified."""
+    context = ssl.create_default_context(cafile=authorities or DEFAULT_CA_BUNDLE_PATH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
 
 class Transport:
     """Sends GET requests to where they may go, and keeps connections open between them. Thread-safe."""
 
-    def __init__(self, ask: Resolve = resolve, verify: bool | str = True) -> None:  # noqa: FBT001, FBT002  as requests has it
-        """`verify` is the file of certificate authorities to believe; True are those that come with `requests`."""
-        self._verify = verify
-        self._adapters = {
-            reach: _Adapter(reach, ask)
-            for reach in (Reach(private, loopback) for private in (False, True) for loopback in (False, True))
-        }
+    def __init__(self, ask: Resolve = resolve, authorities: Path | None = None) -> None:
+        """`authorities` is a PEM file of the certificate authorities to believe, for those that `requests` brings."""
+        reaches = (Reach(private, loopback) for private in (False, True) for loopback in (False, True))
+        self._adapters = {reach: _Adapter(reach, ask, _trust(authorities)) for reach in reaches}
 
     def get(
         self, reach: Reach, address: Address, headers: Mapping[str, str], timeout: float
@@ -188,7 +207,7 @@ class Transport:
         """
         request = requests.Request("GET", str(address), headers=dict(headers)).prepare()
         whole: Any = Timeout(total=timeout)  # `requests` takes it, though its types leave it out
-        return self._adapters[reach].send(request, stream=True, timeout=whole, verify=self._verify)
+        return self._adapters[reach].send(request, stream=True, timeout=whole)
 
     def close(self) -> None:
         """Close the connections that wait."""

@@ -18,18 +18,19 @@ _GZIP = 16 + zlib.MAX_WBITS
 class Allowance:
     """How much of something all queries of one call may use together. Thread-safe."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, reason: Reason) -> None:
+        """`reason` is told when there is no more."""
         self.limit = limit
+        self._reason = reason
         self._used = 0
         self._lock = Lock()
 
-    def take(self, amount: int) -> bool:
-        """Whether that much was left; then it no longer is."""
+    def take(self, amount: int) -> None:
+        """Use that much. Raises QueryError if it is not left, and then takes nothing."""
         with self._lock:
             if self._used + amount > self.limit:
-                return False
+                raise QueryError(self._reason)
             self._used += amount
-            return True
 
     def give_back(self, amount: int) -> None:
         """What was taken and then thrown away is there for others."""
@@ -51,8 +52,7 @@ def _kept(pieces: Iterator[bytes], allowance: Allowance) -> bytes:
     body: list[bytes] = []
     try:
         for piece in pieces:
-            if not allowance.take(len(piece)):
-                raise QueryError(Reason.TOO_LARGE)
+            allowance.take(len(piece))
             body.append(piece)
     except Exception:
         allowance.give_back(sum(map(len, body)))

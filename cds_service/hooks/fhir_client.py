@@ -106,8 +106,8 @@ class _Call:
         self.limits = limits
         self.visit = visit
         reach = Reach(access.tenant.allow_private_addresses, access.tenant.allow_loopback)
-        self.terms = Terms(reach, access.token, Allowance(limits.size))
-        self.resources = Allowance(limits.resources)
+        self.terms = Terms(reach, access.token, Allowance(limits.size, Reason.TOO_LARGE))
+        self.resources = Allowance(limits.resources, Reason.TOO_MANY_RESOURCES)
         self.queries = [_Query(key, text) for key, text in queries.items()]
         self.waiting: SimpleQueue[_Query] = SimpleQueue()
         self.finished: SimpleQueue[_Query] = SimpleQueue()
@@ -222,8 +222,7 @@ class EhrClient:
         while True:
             data = self._ask(call, query, address)
             page = read_page(data, query.expected)
-            if not call.resources.take(page.resources):
-                return Reason.TOO_MANY_RESOURCES
+            call.resources.take(page.resources)
             query.pages.append(data)
             if page.next is None:
                 return None

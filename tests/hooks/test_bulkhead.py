@@ -1,5 +1,6 @@
 """The bulkhead: how many threads there may be, and that one who is stuck costs no more than its place."""
 
+from functools import partial
 from threading import Event, Thread
 
 import pytest
@@ -12,6 +13,10 @@ def gate() -> Event:
     return Event()
 
 
+def _wait(gate: Event) -> None:
+    gate.wait(10)
+
+
 def _wait_until_idle(bulkhead: Bulkhead) -> None:
     for _ in range(500):
         if bulkhead.running == 0:
@@ -22,16 +27,14 @@ def _wait_until_idle(bulkhead: Bulkhead) -> None:
 
 def test_a_tenant_gets_as_many_threads_as_it_may_have_and_not_one_more(gate: Event) -> None:
     bulkhead = Bulkhead(threads=10, per_tenant=3)
-    assert [bulkhead.start("a", lambda: None if gate.wait(10) else None) for _ in range(4)] == [True] * 3 + [
-        False
-    ]
+    assert [bulkhead.start("a", partial(_wait, gate)) for _ in range(4)] == [True] * 3 + [False]
     assert bulkhead.start("b", gate.set)
     _wait_until_idle(bulkhead)
 
 
 def test_all_tenants_together_get_as_many_as_there_are(gate: Event) -> None:
     bulkhead = Bulkhead(threads=4, per_tenant=3)
-    started = [bulkhead.start(tenant, lambda: None if gate.wait(10) else None) for tenant in "aabbcc"]
+    started = [bulkhead.start(tenant, partial(_wait, gate)) for tenant in "aabbcc"]
     assert started == [True, True, True, True, False, False]
     gate.set()
     _wait_until_idle(bulkhead)
