@@ -31,6 +31,8 @@ from cds_service.errors import CdsError, DataError, HttpError, whereabouts
 from cds_service.hooks.prefetch import gather
 from cds_service.hooks.request import parse
 from cds_service.hooks.services import SERVICES
+from cds_service.integrator.database import migrate, prune
+from cds_service.integrator.feedback_report import feedback
 from cds_service.settings import Settings, from_environment
 from fhir_mappings.record import PatientRecord, RecordError, read_file
 
@@ -156,6 +158,11 @@ def list_policies() -> None:
     """Print the criteria of every policy, with citations and how far they were verified."""
     for item in policies():
         terminal.show_policy(item)
+
+
+cli.add_command(migrate)
+cli.add_command(prune)
+cli.add_command(feedback)
 
 
 # --- files ----------------------------------------------------------------------------------------------
