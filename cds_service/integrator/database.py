@@ -1,5 +1,7 @@
 """The commands that look after the database: bring it to the schema, remove what is old."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import click
@@ -16,7 +18,8 @@ from cds_service.storage.retention import prune as remove
 @click.command()
 def migrate() -> None:
     """Bring the database to the schema of this version; PostgreSQL does not start without it."""
-    revision = schema.upgrade(open_database(from_environment()))
+    with closing(open_database(from_environment())) as database:
+        revision = schema.upgrade(database)
     click.echo(f"The database has the schema {revision}.")
 
 
@@ -31,16 +34,18 @@ def migrate() -> None:
 )
 def prune(days: int) -> None:
     """Remove old cards and feedback, and used tokens that have expired."""
-    removed = remove(existing_database(), datetime.now(UTC), days)
+    with existing_database() as database:
+        removed = remove(database, datetime.now(UTC), days)
     click.echo(f"Removed: {removed.cards} cards, {removed.feedback} feedback, {removed.tokens} used tokens.")
 
 
-def existing_database() -> Database:
+@contextmanager
+def existing_database() -> Iterator[Database]:
     """The database of the settings, which has to be there and up to date. Raises DataError, SettingsError."""
     settings = from_environment()
     file = sqlite_file(settings.database)
     if file is not None and not file.exists():
         raise DataError(f"{file}: there is no database yet")
-    database = open_database(settings)
-    schema.ensure_current(database)
-    return database
+    with closing(open_database(settings)) as database:
+        schema.ensure_current(database)
+        yield database

@@ -68,7 +68,8 @@ def _row(week: str, verdict: str, lines: Sequence[tuple[Line, int]]) -> Row:
 @click.option("--csv", "as_csv", is_flag=True, help="One line for each week, verdict, outcome and reason.")
 def feedback(tenant: str | None, since: datetime | None, *, as_csv: bool) -> None:
     """Count the cards that were shown, accepted and overridden, by week, verdict and reason."""
-    lines = tally(existing_database(), tenant, since.date() if since else None)
+    with existing_database() as database:
+        lines = tally(database, tenant, since.date() if since else None)
     if as_csv:
         _write_csv(lines)
     else:

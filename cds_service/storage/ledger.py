@@ -16,7 +16,7 @@ from cds_service.errors import StorageError
 from cds_service.storage.database import Database
 from cds_service.storage.pseudonyms import Pseudonyms
 from cds_service.storage.retention import remove_old
-from cds_service.storage.statements import insert
+from cds_service.storage.statements import insert, insert_new
 from cds_service.storage.tables import CARD_SHOWN, FEEDBACK
 
 _LOG = logging.getLogger(__name__)
@@ -166,9 +166,9 @@ class Ledger:
     def keep(self, tenant: str, service: str, entries: Iterable[Feedback], received: datetime) -> Kept:
         """Store feedback, all of it or none; when this returns it is on the disk. What is already there stays as it is."""
         rows = [self._row(tenant, service, entry, received) for entry in merged(entries)]
-        statement = insert(self._database, FEEDBACK).on_conflict_do_nothing()
+        statement = insert(self._database, FEEDBACK)
         with self._database.writing(durable=True) as connection:
-            stored = sum(connection.execute(statement, row).rowcount for row in rows)
+            stored = sum(insert_new(connection, statement.values(row)) for row in rows)
             cards = {row["card"] for row in rows}
             shown = CARD_SHOWN.c
             known = connection.scalars(

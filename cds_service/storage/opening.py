@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import weakref
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +34,15 @@ def open_storage(settings: Settings) -> Storage:
 
     Raises SettingsError with a sentence, StorageError where SQLite's file is in use for too long.
     """
-    database, key = open_database(settings), _key(settings)
-    if database.is_sqlite:
-        schema.upgrade(database)
-    else:
-        schema.ensure_current(database)
+    database = open_database(settings)
+    with ExitStack() as on_failure:
+        on_failure.callback(database.close)
+        key = _key(settings)
+        if database.is_sqlite:
+            schema.upgrade(database)
+        else:
+            schema.ensure_current(database)
+        on_failure.pop_all()
     return _storage(database, key)
 
 

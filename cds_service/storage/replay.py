@@ -8,7 +8,7 @@ from typing import Final
 
 from cds_service.storage.database import Database
 from cds_service.storage.retention import remove_expired_tokens
-from cds_service.storage.statements import insert
+from cds_service.storage.statements import insert, insert_new
 from cds_service.storage.tables import REPLAY
 
 _SWEEP_EVERY: Final = 200  # claims
@@ -32,7 +32,7 @@ class DatabaseReplay:
         with self._database.writing() as connection:
             if next(self._claims) % _SWEEP_EVERY == 0:
                 remove_expired_tokens(connection, self._now())
-            return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+            return insert_new(connection, statement)
 
 
 def _digest(issuer: str, token_id: str) -> str:

@@ -103,8 +103,8 @@ def _set_wal(connection: Connection) -> None:
     while True:
         try:
             driver.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
+        except sqlite3.Error as error:
+            if not isinstance(error, sqlite3.OperationalError) or time.monotonic() > until:
                 raise StorageError("The database does not answer.") from None
             time.sleep(0.05)
         else:
