@@ -127,9 +127,10 @@ def _text(item: Mapping[str, Any], name: str, path: str, limit: int) -> str | No
         return None
     if not isinstance(value, str):
         raise BadRequestError(f"{name} must be a string.", f"{path}.{name}")
-    if len(value) > limit:
+    text = one_line(value[: limit + 1])
+    if len(value) > limit or len(text) > limit:  # composed anew, a few characters become two
         raise BadRequestError(f"{name} is longer than {limit} characters.", f"{path}.{name}")
-    return one_line(value) or None
+    return text or None
 
 
 def _outcome(item: Mapping[str, Any], path: str) -> Outcome:
