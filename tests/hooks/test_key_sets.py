@@ -199,17 +199,32 @@ def test_tenants_that_share_an_address_share_its_keys(server: KeyServer, clock: 
 # --- what a server may answer -------------------------------------------------------------------------------------------
 
 
-def test_a_server_is_asked_plainly(
-    server: KeyServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    netrc = write(tmp_path, ".netrc", b"machine 127.0.0.1 login me password canary\n")
-    monkeypatch.setenv("NETRC", str(netrc))
+def test_a_server_is_asked_plainly(server: KeyServer) -> None:
     assert download(server.url) == OLD
     [asked] = server.asked
     assert asked["Accept"] == "application/json, application/jwk-set+json"
     assert asked["Accept-Encoding"] == "identity"
-    assert "Authorization" not in asked
-    assert "Cookie" not in asked
+    assert not {"Authorization", "Cookie"} & asked.keys()
+
+
+def test_the_way_out_may_lead_through_a_proxy_but_no_password_is_taken_along(
+    server: KeyServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/jwks.json"))
+    netrc = write(tmp_path, "netrc", b"machine keys.example.org login me password canary\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert download("http://keys.example.org/jwks.json") == OLD
+    assert server.paths == ["http://keys.example.org/jwks.json"]
+    assert "Authorization" not in server.asked[0]
+
+
+def test_loopback_is_not_asked_through_a_proxy(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert download(server.url) == OLD
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JWK-Set+JSON"])

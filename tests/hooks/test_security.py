@@ -1,5 +1,6 @@
 """The gate: whom it admits, once, and that it is shut when it cannot be sure."""
 
+import logging
 import threading
 from pathlib import Path
 
@@ -205,6 +206,25 @@ def test_the_gate_is_shut_while_the_keys_cannot_be_had() -> None:
     door = gate(Tenant(id="clinic", trust=trust(jwks_url="http://127.0.0.1:9/keys"), allow_loopback=True))
     with pytest.raises(UnavailableError):
         door.admit(f"Bearer {honest()}", PATH)
+
+
+def test_nothing_of_a_token_is_ever_logged_or_told(keys: Path, caplog: pytest.LogCaptureFixture) -> None:
+    door = gate(tenant(jwks_url=None, jwks_file=keys))
+    tokens = [
+        honest(jti="canary-1"),
+        honest(jti="canary-1", exp=NOW - 99),
+        honest(iss="canary"),
+        "canary.x.y",
+    ]
+    with caplog.at_level(logging.DEBUG):
+        for token in (*tokens, tokens[0]):
+            try:
+                door.admit(f"Bearer {token}", PATH)
+            except UnauthorizedError as error:
+                told = str((str(error), error.reason, error.as_outcome(), error.__cause__))
+                assert "canary" not in told
+                assert token not in told
+    assert caplog.text == ""
 
 
 # --- several tenants of one issuer --------------------------------------------------------------------------------------
