@@ -32,9 +32,10 @@ Resolve = Callable[[str, int], tuple[str, ...]]
 _SERVERS: Final = 100  # whose connections are kept open between calls
 _KEPT_OPEN: Final = 32  # connections of each
 
-# These write addresses with their query, and so a patient's id, into the log; one of them already at "warning".
-for _name in ("urllib3.connectionpool", "urllib3.response", "urllib3.util.retry"):
-    logging.getLogger(_name).addFilter(lambda _: False)
+# These write addresses with their query, and so a patient's id, into the log; of a malformed header already at
+# "warning". A filter, because a level that is set here may be set again elsewhere.
+for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(lambda _: False)
 
 
 def resolve(host: str, port: int) -> tuple[str, ...]:

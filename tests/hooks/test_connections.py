@@ -262,9 +262,11 @@ def test_a_server_that_never_greets_back_is_not_waited_for() -> None:
 
 
 def test_a_server_that_speaks_no_tls_is_no_server() -> None:
-    with FaultyServer() as server, pytest.raises(requests.exceptions.SSLError):
+    transport = Transport(Resolver(["127.0.0.1"]))
+    with FaultyServer() as server:
         address = Address.parse(str(_address(server)).replace("http:", "https:"))
-        Transport(Resolver(["127.0.0.1"])).get(_LOCAL, address, {}, 5)
+        with pytest.raises(requests.exceptions.SSLError):
+            transport.get(_LOCAL, address, {}, 5)
 
 
 def test_only_tls_of_today_is_spoken() -> None:
