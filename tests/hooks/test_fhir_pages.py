@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -225,3 +226,22 @@ def test_entries_of_any_shape_are_counted(entry: Any, count: int) -> None:
         for limit, state in ((count, PartState.COMPLETE), (count - 1, PartState.FAILED)):
             client = EhrClient(limits=Limits(resources=limit))
             assert fetch_one(server, _CONDITIONS, client).state is state
+
+
+def test_packed_bytes_that_unpack_to_nothing_are_limited_too() -> None:
+    client = EhrClient(limits=Limits(size=200_000))
+    with FaultyServer(faults.hollow_gzip) as server:
+        assert fetch_one(server, _CONDITIONS, client, seconds=20).reason is Reason.TOO_LARGE
+
+
+def test_a_bomb_is_unpacked_in_small_steps() -> None:
+    client = EhrClient(limits=Limits(size=1_000_000))
+    with FaultyServer(faults.gzip_bomb()) as server:
+        tracemalloc.start()
+        try:
+            found = fetch_one(server, _CONDITIONS, client, seconds=20)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert found.reason is Reason.TOO_LARGE
+    assert peak < 8_000_000, "of the 64 MiB that it holds"
