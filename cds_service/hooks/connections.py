@@ -23,8 +23,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import create_connection
 
-from cds_service.addresses import Address
-from cds_service.hooks.reach import Reach
+from cds_service.addresses import Address, AddressError
+from cds_service.hooks.reach import ForbiddenAddressError, Reach
 
 Resolve = Callable[[str, int], tuple[str, ...]]
 """Host and port to the IP addresses they stand for. Raises OSError."""
@@ -32,9 +32,10 @@ Resolve = Callable[[str, int], tuple[str, ...]]
 _SERVERS: Final = 100  # whose connections are kept open between calls
 _KEPT_OPEN: Final = 32  # connections of each
 
-# These write addresses with their query, and so a patient's id, into the log; one of them already at "warning".
-for _name in ("urllib3.connectionpool", "urllib3.response", "urllib3.util.retry"):
-    logging.getLogger(_name).addFilter(lambda _: False)
+# These write addresses with their query, and so a patient's id, into the log; of a malformed header already at
+# "warning". A filter, because a level that is set here may be set again elsewhere.
+for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(lambda _: False)
 
 
 def resolve(host: str, port: int) -> tuple[str, ...]:
@@ -182,6 +183,16 @@ class _Adapter(HTTPAdapter):
         """The context verifies already; `requests` would load its authorities into it for each connection."""
 
 
+def _ensure_unchanged(sent: str, address: Address) -> None:
+    """Refuse an address that `requests` tidies into another: it makes `%2e`, a dot, of `%%32e`, which hides none."""
+    try:
+        parsed = Address.parse(sent)
+    except AddressError:
+        raise ForbiddenAddressError("the address would be sent as one that is not used") from None
+    if (parsed.origin, parsed.segments) != (address.origin, address.segments):
+        raise ForbiddenAddressError("the address would be sent as another")
+
+
 @cache
 def _trust(authorities: Path | None) -> ssl.SSLContext:
     """TLS 1.2 or newer, with certificate and name verified."""
@@ -206,6 +217,7 @@ class Transport:
         Raises ForbiddenAddressError, and what `requests` raises. A redirect is an answer like any other.
         """
         request = requests.Request("GET", str(address), headers=dict(headers)).prepare()
+        _ensure_unchanged(request.url or "", address)
         whole: Any = Timeout(total=timeout)  # `requests` takes it, though its types leave it out
         return self._adapters[reach].send(request, stream=True, timeout=whole)
 

@@ -249,7 +249,7 @@ class EhrClient:
     def _ask_once(self, call: _Call, query: _Query, address: Address) -> bytes:
         query.asked_at = self._clock()
         left = call.deadline - query.asked_at
-        if call.is_over or left <= 0:
+        if left <= 0:
             raise QueryError(Reason.TOO_LATE)
         return exchange(self._transport, address, call.terms, left)
 

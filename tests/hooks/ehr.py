@@ -2,9 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
+from cds_service.hooks.bulkhead import Bulkhead
 from cds_service.hooks.fhir_client import Access, EhrClient, Pages, access
+from cds_service.hooks.query_errors import Reason
 from cds_service.tenants import Tenant
+from fhir_mappings.record import PartState
 from tests.faults.server import FaultyServer
 
 TOKEN = "canary-token.0123456789"
@@ -47,3 +51,23 @@ def fetch_one(
 ) -> Pages:
     """Ask a server one thing."""
     return fetch(server, {"it": query}, client, seconds)["it"]
+
+
+def outcome_of(pages: Pages) -> tuple[PartState, Reason | None, int]:
+    """State, reason and number of pages."""
+    return pages.state, pages.reason, len(pages.pages)
+
+
+def conditions(number: int) -> tuple[dict[str, Any], ...]:
+    """So many Conditions of the patient."""
+    patient = {"reference": "Patient/p1"}
+    return tuple({"resourceType": "Condition", "id": f"c{i}", "subject": patient} for i in range(number))
+
+
+def wait_until_idle(bulkhead: Bulkhead) -> None:
+    """Wait until no thread is left, but not for ever."""
+    for _ in range(500):
+        if bulkhead.running == 0:
+            return
+        time.sleep(0.01)
+    raise AssertionError("threads are left")

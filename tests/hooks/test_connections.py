@@ -6,14 +6,19 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import example, given
+from hypothesis import strategies as st
+from requests.adapters import HTTPAdapter
+from urllib3.util import parse_url
 
-from cds_service.addresses import Address
+from cds_service.addresses import Address, AddressError
 from cds_service.hooks.connections import Transport, resolve
 from cds_service.hooks.reach import ForbiddenAddressError, Reach
 from tests.faults.server import Exchange, FaultyServer
@@ -58,13 +63,13 @@ def test_a_name_is_resolved_once_and_the_address_that_was_checked_is_the_one_con
 
 
 def test_a_name_that_turns_to_a_forbidden_address_is_not_followed() -> None:
-    def hang_up(exchange: Exchange) -> None:
+    def close(exchange: Exchange) -> None:
+        exchange.answer(Connection="close")
         exchange.hang_up()
-        exchange.answer()
 
     resolver = Resolver(["127.0.0.1"], ["169.254.169.254"])
     transport = Transport(resolver)
-    with FaultyServer(hang_up) as server:
+    with FaultyServer(close) as server:
         assert _get(transport, _address(server)) == 200
         with pytest.raises(ForbiddenAddressError):
             _get(transport, _address(server))
@@ -112,6 +117,54 @@ def test_a_name_that_is_not_known_is_not_reached() -> None:
 def test_the_system_is_asked_for_names_and_knows_this_machine() -> None:
     assert "127.0.0.1" in resolve("localhost", 80)
     assert resolve("127.0.0.1", 80) == ("127.0.0.1",)
+
+
+# --- what is compared is what is sent ----------------------------------------------------------------------------------
+
+_IN_PATH = st.text("2eEfFabAZ09._~!$&'()*+,;=:@%-/", max_size=30)
+_IN_QUERY = st.text("2eEfFabAZ09._~!$&'()*+,;=:@%/?|-", max_size=30)
+
+
+class Recorder(HTTPAdapter):
+    """An adapter that sends nothing."""
+
+    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
+        self.sent = parse_url(str(request.url)).url
+        return requests.Response()
+
+
+@given(path=_IN_PATH, query=_IN_QUERY)
+@example(path="Condition", query="code=http://loinc.org|1-2&page=%7c%2F..%2f")
+@example(path="a;b=c/@:!", query="?/../..//@evil.example")
+@example(path="%41", query="")
+@example(path="%%32e%%32e/admin", query="")
+@example(path="%", query="")
+def test_an_address_is_sent_as_it_was_compared_or_not_at_all(path: str, query: str) -> None:
+    transport = Transport()
+    recorder = Recorder()
+    transport._adapters = dict.fromkeys(transport._adapters, recorder)
+    try:
+        address = Address.parse(f"https://ehr.example.org/R4/{path}?{query}")
+        transport.get(_LOCAL, address, {}, 5)
+    except (AddressError, ForbiddenAddressError):
+        return
+    sent = Address.parse(str(recorder.sent))
+    assert (sent.origin, sent.segments) == (address.origin, address.segments)
+
+
+def test_a_search_with_a_system_and_a_bar_is_sent() -> None:
+    with FaultyServer() as server:
+        address = Address.parse(f"{server.base}/Observation?patient=p1&code=http://loinc.org|1-2")
+        assert _get(Transport(), address) == 200
+        assert parse_qs(server.seen[0].target.partition("?")[2])["code"] == ["http://loinc.org|1-2"]
+
+
+def test_a_dot_that_only_appears_when_it_is_sent_is_not_sent() -> None:
+    with FaultyServer() as server:
+        address = Address.parse(f"{server.base}/%%32e%%32e/admin")
+        with pytest.raises(ForbiddenAddressError):
+            _get(Transport(), address)
+        assert server.connections == 0
 
 
 # --- nothing of the environment, nothing remembered -------------------------------------------------------------------
@@ -262,9 +315,11 @@ def test_a_server_that_never_greets_back_is_not_waited_for() -> None:
 
 
 def test_a_server_that_speaks_no_tls_is_no_server() -> None:
-    with FaultyServer() as server, pytest.raises(requests.exceptions.SSLError):
+    transport = Transport(Resolver(["127.0.0.1"]))
+    with FaultyServer() as server:
         address = Address.parse(str(_address(server)).replace("http:", "https:"))
-        Transport(Resolver(["127.0.0.1"])).get(_LOCAL, address, {}, 5)
+        with pytest.raises(requests.exceptions.SSLError):
+            transport.get(_LOCAL, address, {}, 5)
 
 
 def test_only_tls_of_today_is_spoken() -> None:

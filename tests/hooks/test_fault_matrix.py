@@ -11,7 +11,8 @@ from cds_service.hooks.circuit import CircuitState
 from cds_service.hooks.fhir_client import EhrClient, Pages
 from cds_service.hooks.query_errors import Reason
 from fhir_mappings.record import PartState
-from tests.faults.faults import every_fault, only
+from tests.faults.every import every_fault
+from tests.faults.faults import only
 from tests.faults.server import FaultyServer
 from tests.hooks.ehr import QUERIES, TOKEN, TYPES, access_to
 
