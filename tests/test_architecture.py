@@ -67,6 +67,7 @@ ORDER = [
     "cds_service.storage.replay",
     "cds_service.storage.ledger",
     "cds_service.storage.tally",
+    "cds_service.storage.comments",
     "cds_service.storage.opening",
     "cds_service.hooks.services",
     "cds_service.hooks.request",

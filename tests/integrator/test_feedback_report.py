@@ -85,6 +85,19 @@ def test_the_table_shows_numbers_share_and_reasons(place: Place) -> None:
     assert "canary" not in result.output
 
 
+@pytest.mark.usefixtures("filled")
+def test_comments_are_shown_only_when_they_are_asked_for(place: Place, ledger: Ledger) -> None:
+    told = Feedback(str(uuid4()), Outcome.OVERRIDDEN, MONDAY, DECLINED, comment="=spoke with Jane Doe")
+    ledger.keep("a", "s", [told], MONDAY)
+    assert "Jane" not in report(place).output + report(place, "--csv").output
+    assert "declined │ =spoke with Jane Doe" in report(place, "--comments").output
+    assert as_csv(place, "--comments") == [
+        ("2026-11-23T00:00:00+00:00", "overridden", "declined", "'=spoke with Jane Doe")
+    ]
+    assert as_csv(place, "--comments", "--tenant", "b") == []
+    assert as_csv(place, "--comments", "--since", "2026-11-24") == []
+
+
 @pytest.mark.usefixtures("ledger")
 def test_an_empty_ledger_says_so(place: Place) -> None:
     assert "No card was shown yet" in report(place).output
