@@ -83,6 +83,7 @@ ORDER = [
     "cds_service.storage.schema",
     "cds_service.storage.statements",
     "cds_service.storage.tables",
+    "cds_service.storage.comments",
     "cds_service.storage.migrations.env",
     "cds_service.storage.retention",
     "cds_service.storage.ledger",
