@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cds_service.eligibility.assessment import Assessment, CriterionResult
+from cds_service.eligibility.assessment import Assessment, Caveat, CriterionResult
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Answer, Verdict
 from cds_service.hooks.detail import ANSWERS, FLAGS
@@ -68,6 +68,7 @@ def _criteria(criteria: Iterable[CriterionResult]) -> Table:
 
 def _sections(assessment: Assessment) -> Iterator[tuple[str, list[str]]]:
     yield "To discuss first", [item.reason for item in assessment.considerations]
+    yield "Also on record", [_with_labels(item) for item in assessment.caveats]
     yield "Not met", [_with_remedy(c) for c in assessment.criteria if c.answer is Answer.NOT_MET]
     yield "Missing", [_with_remedy(c) for c in assessment.criteria if c.answer is Answer.UNKNOWN]
     yield "Dates", list(_dates(assessment))
@@ -77,6 +78,11 @@ def _sections(assessment: Assessment) -> Iterator[tuple[str, list[str]]]:
     )
     yield "Could not be read", [f"{issue.reference}: {issue.problem}" for issue in assessment.issues]
     yield "Read after mending", [f"{m.reference}, {m.element}: {m.mended}" for m in assessment.mendings]
+
+
+def _with_labels(caveat: Caveat) -> str:
+    labels = "; ".join(item.display or item.code or item.reference for item in caveat.evidence)
+    return f"{caveat.reason} ({labels})" if labels else caveat.reason
 
 
 def _with_remedy(criterion: CriterionResult) -> str:

@@ -158,6 +158,15 @@ class ResidualStatus(StrEnum):
     NOT_STATED = "not stated"
 
 
+class Intent(StrEnum):
+    """What an operation was to achieve, as recorded with it."""
+
+    CURATIVE = "curative"
+    PALLIATIVE = "palliative or debulking"
+    UNREAD = "stated in a form that is not read"
+    NOT_STATED = "not stated"
+
+
 @dataclass(frozen=True, slots=True)
 class PrimaryResection:
     """The resection of the primary: done or not, when, how completely."""
@@ -169,6 +178,12 @@ class PrimaryResection:
     local_excision: bool = False  # endoscopic or enucleation: needs review
     sites: tuple[str, ...] = ()
     last_date: PartialDate | None = None  # of the last resection, where several primaries were removed
+    intent: Intent = Intent.NOT_STATED  # the least favourable one, where several primaries were removed
+
+    @property
+    def leaves_open_what_was_removed(self) -> bool:
+        """Whether the intent on record says that it may not have been a curative resection (clinical.md 1.5)."""
+        return self.intent in (Intent.PALLIATIVE, Intent.UNREAD)
 
 
 class Tissue(StrEnum):
@@ -292,6 +307,13 @@ class TransplantStatus(StrEnum):
     REFERRED = "referral already active"
 
 
+class EndOfLifeCare(StrEnum):
+    """Care whose aim is no longer, or not only, the disease; palliative care may go along with treatment."""
+
+    HOSPICE = "hospice care"
+    PALLIATIVE = "palliative care"
+
+
 class OrderKind(StrEnum):
     """Orders that answer a missing criterion; each appears at most once on a card."""
 
@@ -354,6 +376,11 @@ class Facts:
     other_malignancy: Fact[Presence]
     carcinoid_syndrome: Fact[Presence]
     carcinoid_heart_disease: Fact[Presence]
+    end_of_life_care: Fact[EndOfLifeCare]
+    transplant_refusal: Fact[Presence]
+    pregnancy: Fact[Presence]
+    hereditary_syndrome: Fact[Presence]
+    general_comorbidity: Fact[Presence]
     open_orders: Fact[tuple[OpenOrder, ...]]
     issues: tuple[Issue, ...] = field(default=())
     mendings: tuple[Mending, ...] = field(default=())

@@ -109,6 +109,21 @@ def inputs() -> Mapping[str, Input]:
         "carcinoid_heart_disease": Input(
             "Carcinoid heart disease", ("Condition",), frozenset({"carcinoid-heart-disease"})
         ),
+        "end_of_life_care": Input(
+            "Hospice or palliative care", ("Condition",), frozenset({"hospice-care", "palliative-care"})
+        ),
+        "transplant_refusal": Input(
+            "Decision against a transplantation",
+            ("Procedure", "ServiceRequest"),
+            frozenset({"liver-transplant-procedure", "order-transplant-referral"}),
+        ),
+        "pregnancy": Input("Pregnancy", ("Condition",), frozenset({"pregnancy"})),
+        "hereditary_syndrome": Input(
+            "Hereditary tumour syndrome", ("Condition",), frozenset({"hereditary-tumour-syndrome"})
+        ),
+        "general_comorbidity": Input(
+            "General comorbidity", ("Condition",), frozenset({"general-comorbidity"})
+        ),
         "open_orders": Input(
             "Orders", ("ServiceRequest",), prefixed("imaging-", "order-") | {"referral-hpb-surgery"}
         ),

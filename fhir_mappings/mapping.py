@@ -11,6 +11,7 @@ from fhir_mappings.facts import Fact, Facts
 from fhir_mappings.inputs import inputs
 from fhir_mappings.readers import (
     care,
+    circumstances,
     extrahepatic,
     involvement,
     liver,
@@ -45,6 +46,11 @@ READERS: Mapping[str, Callable[[Chart], Fact[Any]]] = {
         care.other_malignancy,
         care.carcinoid_syndrome,
         care.carcinoid_heart_disease,
+        circumstances.end_of_life_care,
+        care.transplant_refusal,
+        circumstances.pregnancy,
+        circumstances.hereditary_syndrome,
+        circumstances.general_comorbidity,
         care.open_orders,
     )
 }

@@ -58,6 +58,8 @@ ELEMENTS: Mapping[str, frozenset[str]] = {
             "code",
             "subject",
             "bodySite",
+            "category",
+            "reasonCode",
             "reasonReference",
             "outcome",
             "extension",
@@ -88,7 +90,7 @@ _LISTS: Mapping[str, frozenset[str]] = {
     "Observation": frozenset(
         {"focus", "component", "hasMember", "derivedFrom", "partOf", "interpretation", "extension"}
     ),
-    "Procedure": frozenset({"bodySite", "reasonReference", "partOf", "report", "extension"}),
+    "Procedure": frozenset({"bodySite", "reasonCode", "reasonReference", "partOf", "report", "extension"}),
     "DiagnosticReport": frozenset({"result", "specimen", "imagingStudy"}),
     "Specimen": frozenset({"parent"}),
 }
@@ -97,7 +99,7 @@ _CODES = frozenset({"status", "intent"})
 _BOOLEANS = frozenset({"deceasedBoolean", "doNotPerform", "valueBoolean"})
 _EXTENSIONS_READ = re.compile(
     r"/(mcode-)?(histology-morphology-behavior|condition-related|related-condition|related-primary-cancer-condition|treatment-intent"
-    r"|procedure-intent)$"
+    r"|procedure-intent|mii-ex-onko-operation-intention)$"
 )
 _STATUS_SYSTEMS = {
     "clinicalStatus": "http://terminology.hl7.org/CodeSystem/condition-clinical",

@@ -48,6 +48,17 @@ def test_assess_shows_verdict_criteria_and_what_is_missing(tmp_path: Path, capsy
     assert output.err == ""
 
 
+def test_assess_shows_what_stands_beside_the_criteria(capsys: Output) -> None:
+    samples = Path(__file__).parents[1] / "sample_bundles"
+    paths = [str(samples / f"{name}.json") for name in ("37-pregnancy", "38-men-1-and-heart-failure")]
+    assert run(["assess", *paths, *ON]) == 0
+    output = capsys.readouterr().out
+    assert "pregnancy on record: specialist care first" in output.split("To discuss first")[1]
+    shown = output.split("Also on record")[1]
+    assert "MEN 1" in shown
+    assert "heart failure" in shown
+
+
 def test_assess_prints_one_json_object_for_each_patient(tmp_path: Path, capsys: Output) -> None:
     second = PATIENT | {"id": "p2"}
     lines = "\n".join(json.dumps(resource) for resource in (PATIENT, NET, LIVER, second))

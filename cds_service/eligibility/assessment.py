@@ -40,10 +40,19 @@ class CriterionResult:
 class Consideration:
     """Something beside the criteria that forbids a plain referral advice: it calls for an individual discussion."""
 
-    id: str  # "other-malignancy", "carcinoid-heart-disease"
+    id: str  # "other-malignancy", "carcinoid-heart-disease", "pregnancy"
     reason: str
     evidence: tuple[Evidence, ...] = ()
     orders: tuple[OrderKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """Something beside the criteria that a clinician has to see and that changes no answer (clinical.md 6)."""
+
+    id: str  # "hereditary-syndrome", "general-comorbidity"
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class Assessment:
     headline: str
     criteria: tuple[CriterionResult, ...] = ()
     considerations: tuple[Consideration, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
     resolves_on: date | None = None
     ages_out_on: date | None = None
     ages_out_exactly: bool = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from cds_service.eligibility.assessment import Assessment, Consideration, CriterionResult, Difference
+from cds_service.eligibility.assessment import Assessment, Caveat, Consideration, CriterionResult, Difference
 from fhir_mappings.facts import Discarded, Evidence
 
 _KEPT = frozenset({"criteria", "evidence"})
@@ -24,7 +24,8 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         gate=assessment.gate,
         criteria=[_criterion(item) for item in assessment.criteria],
         discarded=[_discarded(item.id, datum) for item in assessment.criteria for datum in item.discarded],
-        considerations=[_consideration(item) for item in assessment.considerations],
+        considerations=[_beside(item) for item in assessment.considerations],
+        caveats=[_beside(item) for item in assessment.caveats],
         resolvesOn=_day(assessment.resolves_on),
         agesOutOn=_day(assessment.ages_out_on),
         warnings=list(assessment.warnings),
@@ -71,7 +72,7 @@ def _discarded(criterion: str, item: Discarded) -> dict[str, Any]:
     return _filled(criterion=criterion, reason=item.reason, **_evidence(item.evidence))
 
 
-def _consideration(item: Consideration) -> dict[str, Any]:
+def _beside(item: Consideration | Caveat) -> dict[str, Any]:
     return _filled(id=item.id, reason=item.reason, evidence=[_evidence(datum) for datum in item.evidence])
 
 

@@ -18,7 +18,13 @@ from fhir_mappings.facts import (
     Presence,
     TransplantStatus,
 )
-from fhir_mappings.readers.conditions import OtherMalignancies, net_conditions, other_malignancies
+from fhir_mappings.readers.conditions import (
+    OtherMalignancies,
+    active_condition,
+    is_active,
+    net_conditions,
+    other_malignancies,
+)
 from fhir_mappings.resource import Resource, Use, codings
 from fhir_mappings.when import add_months
 
@@ -134,6 +140,35 @@ def _is_live_referral(on: date, item: Resource) -> bool:
     )
 
 
+@once
+def transplant_refusal(chart: Chart) -> Fact[Presence]:
+    """Whether a decision against a liver transplantation is on record: an order not to refer, a transplantation not done.
+
+    Who decided, and why, no code says; ICD-10-CM Z53.2 names no procedure and is not read (clinical.md 6).
+    """
+    orders = chart.find({"order-transplant-referral"}, "ServiceRequest")
+    operations = chart.find({"liver-transplant-procedure"}, "Procedure")
+    against = [item for item in (*orders.usable, *operations.usable) if _speaks_against(item)]
+    discarded = orders.discarded + operations.discarded
+    if against:
+        return Fact(Presence.PRESENT, tuple(item.evidence("code") for item in against), discarded=discarded)
+    doubted = [item for item in (*orders.candidates, *operations.candidates) if _speaks_against(item)]
+    discarded += tuple(Discarded(item.evidence("code"), item.why) for item in doubted)
+    gap = chart.missing("transplant_refusal")
+    if gap.kind is GapKind.NOT_RECORDED and doubted:
+        label = chart.inputs["transplant_refusal"].label
+        gap = Gap(GapKind.INDETERMINATE, f"{label}: recorded, but {doubted[0].why}.")
+    return Fact(gap=gap, discarded=discarded)
+
+
+def _speaks_against(item: Resource) -> bool:
+    """An operation that was not done, or an order not to refer for a transplantation, unless of another organ."""
+    if item.kind == "Procedure":
+        return item.is_negated and "transplant-donor" not in item.meanings
+    is_other_organ = _names(item, "other") and not _names(item, "liver")
+    return item.data.get("doNotPerform") is True and not is_other_organ
+
+
 # --- other diseases ---------------------------------------------------------------------------------------------------
 
 
@@ -144,8 +179,8 @@ def other_malignancy(chart: Chart) -> Fact[Presence]:
     No list of SNOMED codes is complete, so a Condition that only reads like a malignancy takes certainty away.
     """
     found = other_malignancies(chart)
-    labelled = [item for item in chart.conditions_labelled(_reads_like_malignancy) if _is_active(item)]
-    active = [item for item in found.others if item.use is Use.USE and _is_active(item)]
+    labelled = [item for item in chart.conditions_labelled(_reads_like_malignancy) if is_active(item)]
+    active = [item for item in found.others if item.use is Use.USE and is_active(item)]
     used = {item.reference for item in (*active, *net_conditions(chart))}
     discarded = chart.dropped("other_malignancy") + tuple(
         Discarded(item.evidence("code"), _why_no_other(item, is_maybe_net=item in found.maybe_net))
@@ -165,11 +200,11 @@ _BY_LABEL = "only the words of an entry say so"
 def _no_other_malignancy(chart: Chart, found: OtherMalignancies, labelled: Sequence[Resource]) -> Gap:
     if (blind := chart.blind("other_malignancy")) is not None:
         return blind
-    unconfirmed = [item for item in found.others if item.use is not Use.USE and _is_active(item)]
+    unconfirmed = [item for item in found.others if item.use is not Use.USE and is_active(item)]
     if unconfirmed or labelled:
         reason = unconfirmed[0].why if unconfirmed else _BY_LABEL
         return Gap(GapKind.CONFLICTING, f"Other malignancy: on record, but {reason}.")
-    if any(_is_active(item) for item in found.maybe_net):
+    if any(is_active(item) for item in found.maybe_net):
         reason = "Other malignancy: what is on record may be the neuroendocrine tumour, coded by its organ."
         return Gap(GapKind.INDETERMINATE, reason)
     return chart.missing("other_malignancy")
@@ -188,10 +223,6 @@ def _reads_like_malignancy(label: str) -> bool:
     return malignant.search(label) is not None and taken_back.search(label) is None
 
 
-def _is_active(item: Resource) -> bool:
-    return item.is_current and not item.is_negated
-
-
 def _why_no_other(item: Resource, *, is_maybe_net: bool) -> str:
     if item.is_negated:
         return "refuted"
@@ -203,32 +234,13 @@ def _why_no_other(item: Resource, *, is_maybe_net: bool) -> str:
 @once
 def carcinoid_syndrome(chart: Chart) -> Fact[Presence]:
     """Whether a carcinoid syndrome is on record; it decides nothing, but asks for an echocardiogram."""
-    return _active(chart, "carcinoid-syndrome", "carcinoid_syndrome")
+    return active_condition(chart, "carcinoid_syndrome")
 
 
 @once
 def carcinoid_heart_disease(chart: Chart) -> Fact[Presence]:
     """Whether carcinoid heart disease is on record: cardiology comes first (clinical.md 1.7)."""
-    return _active(chart, "carcinoid-heart-disease", "carcinoid_heart_disease")
-
-
-def _active(chart: Chart, value_set: str, fact: str) -> Fact[Presence]:
-    """Present where an active entry says so; that there is none nobody records in a code."""
-    found = chart.find({value_set}, "Condition")
-    active = [item for item in found.usable if _is_active(item)]
-    discarded = found.discarded + tuple(
-        Discarded(item.evidence("code"), item.why or "refuted or history")
-        for item in (*found.usable, *found.candidates)
-        if item not in active
-    )
-    if active:
-        evidence = tuple(item.evidence("code") for item in active)
-        return Fact(Presence.PRESENT, evidence, discarded=discarded)
-    doubt = next((item for item in found.candidates if _is_active(item)), None)
-    gap = chart.missing(fact)
-    if gap.kind is GapKind.NOT_RECORDED and doubt is not None:
-        gap = Gap(GapKind.INDETERMINATE, f"{chart.inputs[fact].label}: recorded, but {doubt.why}.")
-    return Fact(gap=gap, discarded=discarded)
+    return active_condition(chart, "carcinoid_heart_disease")
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------

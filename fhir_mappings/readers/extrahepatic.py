@@ -341,6 +341,8 @@ def _removed_with_primary(chart: Chart, item: Resource) -> bool:
     resection = primary_resection(chart).value
     if resection is None or not resection.performed or resection.local_excision:
         return False
+    if resection.leaves_open_what_was_removed:
+        return False
     if resection.residual is ResidualStatus.R2 or resection.date is None or item.date is None:
         return False
     return item.date.latest <= resection.date.earliest

@@ -174,6 +174,11 @@ _VECTOR_A = Facts(
     other_malignancy=gap(),
     carcinoid_syndrome=gap(),
     carcinoid_heart_disease=gap(),
+    end_of_life_care=gap(),
+    transplant_refusal=gap(),
+    pregnancy=gap(),
+    hereditary_syndrome=gap(),
+    general_comorbidity=gap(),
     open_orders=known((), "ServiceRequest"),
 )
 

@@ -14,6 +14,7 @@ from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
 from fhir_mappings.facts import (
     Differentiation,
     DiseaseExtent,
+    EndOfLifeCare,
     Fact,
     Facts,
     GapKind,
@@ -302,6 +303,7 @@ GATES: dict[str, tuple[dict[str, Fact[Any]], str]] = {
     "no NET": ({"neuroendocrine_tumour": gap()}, "no-net"),
     "metastases refuted": ({"liver_metastases": known(ABSENT)}, "no-liver-metastases"),
     "no metastases": ({"liver_metastases": gap()}, "no-liver-metastases"),
+    "hospice": ({"end_of_life_care": known(EndOfLifeCare.HOSPICE)}, "hospice"),
     "transplanted": ({"transplant_status": known(TransplantStatus.TRANSPLANTED)}, "transplanted"),
     "listed": ({"transplant_status": known(TransplantStatus.LISTED)}, "listed"),
     "referred": ({"transplant_status": known(TransplantStatus.REFERRED)}, "referred"),
@@ -325,6 +327,7 @@ def test_a_gate_keeps_the_criteria_from_being_asked(changes: dict[str, Fact[Any]
         {"birth_date": known(day("2008-11-23"))},
         {"birth_date": known(day("2008"))},
         {"transplant_status": gap()},
+        {"end_of_life_care": gap(GapKind.INDETERMINATE)},
     ],
 )
 def test_what_is_not_sure_is_no_gate(changes: dict[str, Fact[Any]]):
@@ -411,7 +414,11 @@ def test_imaging_that_goes_stale_before_the_day_it_is_needed_is_a_warning(imaged
 
 
 @pytest.mark.parametrize(
-    "name", ["deceased", "transplant_status", "other_malignancy", "carcinoid_heart_disease"]
+    "name",
+    [
+        *("deceased", "transplant_status", "other_malignancy", "carcinoid_heart_disease"),
+        *("end_of_life_care", "transplant_refusal", "pregnancy"),
+    ],
 )
 @pytest.mark.parametrize(
     ("kind", "warned"), [(GapKind.UNREADABLE, True), (GapKind.NOT_SENT, True), (GapKind.NOT_RECORDED, False)]

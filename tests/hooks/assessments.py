@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
-from cds_service.eligibility.assessment import Assessment, Consideration, CriterionResult, Difference
+from cds_service.eligibility.assessment import Assessment, Caveat, Consideration, CriterionResult, Difference
 from cds_service.eligibility.policy import DEFAULT_POLICY, policy
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
 from fhir_mappings.facts import (
@@ -64,6 +64,7 @@ def assessment(
         headline=text,
         criteria=tuple(criterion(answer, text) for answer in Answer),
         considerations=(Consideration("other-malignancy", text, (evidence(text),)),),
+        caveats=(Caveat("hereditary-syndrome", text, (evidence(text),)),),
         resolves_on=date(2027, 1, 1),
         ages_out_on=date(2042, 5, 4),
         warnings=(text,),

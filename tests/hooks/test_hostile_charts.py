@@ -85,6 +85,12 @@ def test_the_chart_itself_meets_the_criteria() -> None:
         },
         {"resource": bone(code=coded(SCT, "94410007"), onsetDateTime="2026-11-15")},
         {"resource": bone(code=coded(ICD, "Z76.82"))},
+        {"resource": bone(code=coded(ICD, "Z51.5"))},
+        {"resource": bone(code=coded(ICD, "Z51.5"), verificationStatus=coded("urn:x", "provisional"))},
+        {"resource": bone(code=coded(ICD, "Z51.5"), onsetDateTime=["?"])},
+        {"resource": bone(code=coded(ICD, "z331"), onsetDateTime="2026-09-01")},
+        {"resource": bone(code=coded(ICD, "Z33.1"), onsetDateTime="2026-09-01", subject={"display": "She"})},
+        {"resource": bone(code=coded(SCT, "36222008"), verificationStatus=coded("urn:x", "provisional"))},
     ],
     ids=repr,
 )
@@ -111,6 +117,54 @@ def test_a_condition_that_may_speak_against_it_forbids_a_plain_referral(entry: A
 def test_a_finding_in_a_form_that_is_not_read_takes_certainty_away(resource: Json) -> None:
     assert not [
         item for item in summaries("observations", {"resource": resource}) if item.startswith("Meets")
+    ]
+
+
+INTENT = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-procedure-intent"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"extension": [{"url": INTENT, "valueCodeableConcept": coded(SCT, "363676003")}]},
+        {
+            "extension": {
+                "url": INTENT,
+                "valueCodeableConcept": {"coding": coded(SCT, "363676003")["coding"][0]},
+            }
+        },
+        {"extension": [{"url": INTENT, "valueCodeableConcept": {"text": "relief of obstruction"}}]},
+        {"extension": [{"url": INTENT, "valueCode": "palliative"}]},
+        {"reasonCode": {"text": "Debulking"}},
+        {"reasonCode": [[{"text": "Debulking"}]]},
+        {"category": [coded(SCT, "363676003")]},
+    ],
+    ids=repr,
+)
+def test_an_operation_not_meant_to_cure_forbids_a_plain_referral(said: Json) -> None:
+    request = copy.deepcopy(REQUEST)
+    entries = request["prefetch"]["procedures"]["entry"]
+    (operation,) = (entry["resource"] for entry in entries if "resection" in entry["resource"]["id"])
+    operation |= said
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    (card,) = (response.json or {})["cards"]
+    assert card["summary"].startswith("Possible candidate")
+
+
+def test_a_caveat_stands_on_the_card_escaped_and_changes_nothing() -> None:
+    code = {"coding": [{"system": ICD, "code": "E31.21", "display": "[MEN](http://x.example) <b>1</b>"}]}
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["conditions"]["entry"].append({"resource": bone(code=code)})
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    (card,) = (response.json or {})["cards"]
+    assert card["summary"].startswith("Meets")
+    [section] = [part for part in card["detail"].split("#### ") if part.startswith("Also on record")]
+    assert "Condition/bone" in section.replace("\\", "")
+    assert "of 2026-01-01" in section.replace("\\", "")
+    assert "](http" not in section
+    assert "<b>" not in section
+    assert [item["id"] for item in card["extension"]["org.milan-net.assessment"]["caveats"]] == [
+        "hereditary-syndrome"
     ]
 
 

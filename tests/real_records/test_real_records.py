@@ -57,6 +57,9 @@ STATED_BY_NO_RECORD = (
     "transplant_status",
     "carcinoid_syndrome",
     "carcinoid_heart_disease",
+    "end_of_life_care",
+    "transplant_refusal",
+    "hereditary_syndrome",
 )
 """What no file of the collection says of anybody: a value here would be invented."""
 

@@ -191,9 +191,13 @@ def test_nodes_on_record_by_the_day_of_the_resection_went_with_it(
         procedure(ILEOCOLIC, on=None),
         procedure(ILEOCOLIC, outcome=concept(f"{SCT}|278272005")),
         procedure("http://www.cms.gov/Medicare/Coding/ICD10|0DBB8ZZ", bodySite=[concept(f"{SCT}|34516001")]),
+        procedure(ILEOCOLIC, reasonCode=[concept(f"{SCT}|363676003")]),
+        procedure(ILEOCOLIC, extension=[extension("procedure-intent", f"{SCT}|11111111111111")]),
     ],
 )
-def test_nodes_do_not_go_with_a_resection_not_done_undated_incomplete_or_local(operation: Json) -> None:
+def test_nodes_do_not_go_with_a_resection_not_done_undated_incomplete_local_or_not_meant_to_cure(
+    operation: Json,
+) -> None:
     facts = facts_of(net(), condition(NODES, onsetDateTime="2025-09-01"), operation)
     assert presence(facts) is Presence.PRESENT
 
