@@ -53,6 +53,7 @@ class LinkNode(Struct, gc=False):
 class EntryNode(Struct, gc=False):
     """Bundle.entry; `resource` may be missing, as in a DELETE."""
 
+    search: SearchNode | list[Any] | str | float | bool | None = None
     request: Any = None  # of a transaction or batch; DELETE and GET bring no resource
     fullUrl: Any = None  # noqa: N815  FHIR's own name
     resource: Node | list[Any] | str | float | bool | None = None
@@ -62,6 +63,9 @@ class IssueNode(Struct, gc=False):
     """OperationOutcome.issue."""
 
     severity: Any = None
+    code: Any = None
+    details: Any = None
+    diagnostics: Any = None
 
 
 class Node(Struct, gc=False):
@@ -84,6 +88,7 @@ class Node(Struct, gc=False):
         None
     )
     link: list[LinkNode | list[Any] | str | float | bool | None] | LinkNode | str | float | bool | None = None
+    total: Any = None  # of a Bundle of search results
     birthDate: Any = None  # noqa: N815  FHIR's own name
     deceasedBoolean: Any = None  # noqa: N815  FHIR's own name
     deceasedDateTime: Any = None  # noqa: N815  FHIR's own name

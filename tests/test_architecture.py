@@ -9,6 +9,7 @@ ORDER = [
     "fhir_mappings.interval",
     "fhir_mappings.mending",
     "fhir_mappings.nodes",
+    "fhir_mappings.outcome",
     "fhir_mappings.ownership",
     "fhir_mappings.quantity",
     "fhir_mappings.record",

@@ -163,3 +163,52 @@ def test_a_tumour_volume_for_each_lesion_is_not_taken_for_the_whole(sizes: tuple
         request["prefetch"]["observations"]["entry"].append({"resource": finding})
     response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
     assert not (response.json or {})["cards"][0]["summary"].startswith("Meets")
+
+
+def answered(request: Json) -> list[Json]:
+    """The cards for a request."""
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    assert response.status_code == 200, response.text
+    found: list[Json] = (response.json or {})["cards"]
+    return found
+
+
+def told(code: str, text: str = "") -> Json:
+    issue = {"severity": "warning", "code": code, "details": {"text": text or code}}
+    outcome = {"resourceType": "OperationOutcome", "issue": [issue]}
+    return {"resource": outcome, "search": {"mode": "outcome"}}
+
+
+@pytest.mark.parametrize("key", ["conditions", "observations", "procedures", "orders"])
+def test_a_total_above_what_came_is_told_as_a_part(key: str) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"][key]["total"] += 1
+    (card,) = answered(request)
+    assert "sent only a part of the" in card["detail"]
+
+
+@pytest.mark.parametrize(
+    "note", [told("suppressed"), told("too-costly"), told("processing", "The search result was truncated.")]
+)
+def test_a_warning_that_something_is_missing_is_told_as_a_part(note: Json) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["conditions"]["entry"].append(note)
+    (card,) = answered(request)
+    assert "sent only a part of the Condition resources" in card["detail"]
+
+
+def test_no_tumour_among_a_part_of_the_conditions_is_no_absence() -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"] |= {"conditions": {"resourceType": "Bundle", "type": "searchset", "total": 7}}
+    request["prefetch"] |= dict.fromkeys(("observations", "procedures", "reports", "specimens", "orders"))
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    assert response.status_code == 412
+
+
+def test_a_plain_warning_of_no_results_is_no_gap() -> None:
+    request = copy.deepcopy(REQUEST)
+    nothing = told("processing", "Resource request returns no results.")
+    request["prefetch"]["orders"] = {"resourceType": "Bundle", "total": 0, "entry": [nothing]}
+    (card,) = answered(request)
+    assert card["summary"].startswith("Meets")
+    assert "sent only a part" not in card["detail"]
