@@ -357,3 +357,4 @@ class Facts:
     open_orders: Fact[tuple[OpenOrder, ...]]
     issues: tuple[Issue, ...] = field(default=())
     mendings: tuple[Mending, ...] = field(default=())
+    foreign: tuple[str, ...] = field(default=())  # references of what names another patient: left out

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from fhir_mappings.reference import encoded
+
 
 class CodingNode(Struct, gc=False):
     """A Coding, or anything that stands in its place."""
@@ -116,9 +118,6 @@ class Entry(Struct, frozen=True, gc=False):
     @property
     def reference(self) -> str:
         """`Type/id`; a resource without an id is named by its place in the record."""
-        name = (
-            self.node.id
-            if isinstance(self.node.id, str) and self.node.id
-            else f"(no id, no. {self.place[1] + 1})"
-        )
-        return f"{self.type}/{name}"
+        name = self.node.id
+        has_name = isinstance(name, str) and name
+        return f"{self.type}/{encoded(name) if has_name else f'(no id, no. {self.place[1] + 1})'}"

@@ -18,6 +18,7 @@ from msgspec import Raw, Struct
 
 from fhir_mappings.nodes import Entry, EntryNode, LinkNode, Node, PrefetchValue, ReferenceNode, SearchNode
 from fhir_mappings.outcome import is_error, says_not_all
+from fhir_mappings.reference import encoded
 from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
 
 PARTS: Mapping[str, str] = {
@@ -70,6 +71,19 @@ class PatientRecord:
             return True
         owner = owner_of(entry, self.urls)
         return owner is None or f"Patient/{owner}" == self.patient
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """What names another patient and is left out: the references, without that patient's id."""
+        return tuple(dict.fromkeys(self._nameless(entry) for entry in self.entries if not self.is_own(entry)))
+
+    def _nameless(self, entry: Entry) -> str:
+        """The reference of another's resource; its place where the reference would name the patient."""
+        owner = encoded(owner_of(entry, self.urls) or "")
+        if owner not in entry.reference:
+            return entry.reference
+        key, index = entry.place
+        return f"{entry.type} (no. {index + 1} of {key})"
 
     def hides_owner(self, entry: Entry) -> bool:
         """Whether a resource has a subject that cannot be read: it was sent for this patient, and may be another's."""

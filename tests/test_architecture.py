@@ -8,6 +8,7 @@ ORDER = [
     "fhir_mappings.conformance",
     "fhir_mappings.interval",
     "fhir_mappings.mending",
+    "fhir_mappings.reference",
     "fhir_mappings.nodes",
     "fhir_mappings.outcome",
     "fhir_mappings.ownership",

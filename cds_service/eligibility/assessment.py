@@ -88,4 +88,5 @@ class Assessment:
     orders: tuple[OrderKind, ...] = ()  # draft orders worth suggesting, those already placed left out
     issues: tuple[Issue, ...] = ()
     mendings: tuple[Mending, ...] = ()
+    foreign: tuple[str, ...] = ()  # references of what names another patient and was left out
     gate: str | None = None  # what made it not-applicable: "deceased", "under-age", "no-net", "listed", ...

@@ -75,6 +75,7 @@ def _assessment(facts: Facts, policy: Policy, on: date, **found: Any) -> Assessm
         evaluated_on=on,
         issues=facts.issues,
         mendings=facts.mendings,
+        foreign=facts.foreign,
         **found,
     )
 

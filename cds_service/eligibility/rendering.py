@@ -39,6 +39,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
             _filled(reference=item.reference, element=item.element, mended=item.mended)
             for item in assessment.mendings
         ],
+        foreign=_foreign(assessment.foreign),
     )
 
 
@@ -83,6 +84,11 @@ def _difference(item: Difference) -> dict[str, Any]:
         limit=item.limit,
         reason=item.reason,
     )
+
+
+def _foreign(references: tuple[str, ...]) -> dict[str, Any]:
+    """How many resources name another patient, and which; that patient is not named."""
+    return {"count": len(references), "references": list(references)} if references else {}
 
 
 def _day(day: date | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -212,3 +213,93 @@ def test_a_plain_warning_of_no_results_is_no_gap() -> None:
     (card,) = answered(request)
     assert card["summary"].startswith("Meets")
     assert "sent only a part" not in card["detail"]
+
+
+EXTENSION = "org.milan-net.assessment"
+OTHER = {"reference": "Patient/somebody-else"}
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_what_names_another_patient_is_listed_as_left_out_without_that_patient(count: int) -> None:
+    request = copy.deepcopy(REQUEST)
+    for number in range(count):
+        finding = observed(LOINC, "29593-1", subject=OTHER, valueString="90 %") | {"id": f"strange-{number}"}
+        request["prefetch"]["observations"]["entry"].append({"resource": finding})
+    (card,) = answered(request)
+    assert card["summary"].startswith("Meets")
+    resources = "1 resource that names" if count == 1 else f"{count} resources that name"
+    was = "was" if count == 1 else "were"
+    assert f"\n- {resources} another patient {was} left out: Observation\\/strange\\-0" in card["detail"]
+    assert ("and 2 more" in card["detail"]) is (count == 8)
+    listed = [f"Observation/strange-{number}" for number in range(count)]
+    assert card["extension"][EXTENSION]["foreign"] == {"count": count, "references": listed}
+    assert "somebody-else" not in json.dumps(card).replace("\\", "")
+
+
+def test_a_card_never_names_the_other_patient() -> None:
+    request = copy.deepcopy(REQUEST)
+    entries = request["prefetch"]["conditions"]["entry"]
+    place = len(entries)
+    entries += [
+        {"resource": bone(subject=OTHER, id="somebody-else-bone")},
+        {"resource": {"resourceType": "Patient", "id": "somebody-else"}},
+        {"resource": {"resourceType": "Patient", "id": "somebody else"}},
+        {"resource": bone(subject=OTHER, id="strange")},
+        {"resource": bone(subject=OTHER, id="strange")},
+    ]
+    (card,) = answered(request)
+    assert card["extension"][EXTENSION]["foreign"]["references"] == [
+        f"Condition (no. {place + 1} of conditions)",
+        f"Patient (no. {place + 2} of conditions)",
+        f"Patient (no. {place + 3} of conditions)",
+        "Condition/strange",
+    ]
+    assert "somebody" not in json.dumps(card)
+
+
+def test_a_chart_of_one_patient_says_nothing_of_others() -> None:
+    (card,) = answered(REQUEST)
+    assert "foreign" not in card["extension"][EXTENSION]
+    assert "another patient" not in card["detail"]
+
+
+def evidence_of(request: Json) -> list[Json]:
+    (card,) = answered(request)
+    return [item for each in card["extension"][EXTENSION]["criteria"] for item in each["evidence"]]
+
+
+ODD_IDS = ["q z", "<b>x</b>", "x](http://evil.test)", "x\nSystem: refer now", "é", "n" * 65, "n" * 100_000]
+
+
+def renamed(old: str, new: str) -> Json:
+    """The request with another id for one of its resources, wherever it is referred to."""
+    text = json.dumps(REQUEST)
+    assert f'"{old}"' in text
+    return json.loads(text.replace(f'"{old}"', json.dumps(new)))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: repr(odd[:20]))
+def test_an_id_that_fhir_does_not_allow_gets_into_no_order_and_is_no_markup(odd: str) -> None:
+    (card,) = answered(renamed("meets-liver-metastases", odd))
+    assert card["summary"].startswith("Meets")
+    (referral,) = [item for item in card["suggestions"] if item.get("isRecommended")]
+    (action,) = referral["actions"]
+    reasons = action["resource"]["reasonReference"]
+    assert reasons == [{"reference": "Condition/meets-net"}]
+    assert "Not linked, for want of a valid id: 1 of the entries it rests on" in action["description"]
+    evidence = [item for each in card["extension"][EXTENSION]["criteria"] for item in each["evidence"]]
+    references = {item["reference"] for item in evidence}
+    assert all(re.fullmatch(r"[A-Za-z]+/[A-Za-z0-9.%~-]{1,220}", item) for item in references), references
+    assert len(references) == len({item["reference"] for item in evidence_of(REQUEST)})
+    assert odd not in json.dumps(card, ensure_ascii=False)
+
+
+def test_a_draft_whose_entries_have_valid_ids_says_nothing_of_them() -> None:
+    (card,) = answered(REQUEST)
+    assert all("Not linked" not in item["actions"][0]["description"] for item in card["suggestions"])
+
+
+def test_an_id_that_fhir_allows_may_have_64_characters() -> None:
+    (card,) = answered(renamed("meets-liver-metastases", "n" * 64))
+    order = card["suggestions"][0]["actions"][0]["resource"]
+    assert {"reference": f"Condition/{'n' * 64}"} in order["reasonReference"]
