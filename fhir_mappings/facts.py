@@ -289,7 +289,6 @@ class TransplantStatus(StrEnum):
 
     TRANSPLANTED = "transplanted"
     LISTED = "on a waiting list"
-    REFERRED = "referral already active"
 
 
 class OrderKind(StrEnum):
@@ -304,13 +303,29 @@ class OrderKind(StrEnum):
     SURGICAL_REFERRAL = "surgical-referral"
 
 
+class OrderState(StrEnum):
+    """How far an order is. Only an active or completed one was given for certain."""
+
+    ACTIVE = "active"
+    ON_HOLD = "on hold"
+    DRAFT = "a draft"  # not signed yet
+    COMPLETED = "completed"
+    PROPOSED = "proposed or planned"  # nobody ordered it
+    DOUBTFUL = "in doubt"  # its status or intent does not say
+
+
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """An order that is already placed."""
+    """An order on record that is or may still be open; of the completed ones only referrals, which may still be running.
+
+    `date` is the day it was written on, `doubt` why its state is in doubt. How old it may be, a policy says.
+    """
 
     kind: OrderKind
     reference: str
     date: PartialDate | None = None
+    state: OrderState = OrderState.ACTIVE
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

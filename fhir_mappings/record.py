@@ -18,8 +18,8 @@ from msgspec import Raw, Struct
 
 from fhir_mappings.nodes import Entry, EntryNode, LinkNode, Node, PrefetchValue, ReferenceNode, SearchNode
 from fhir_mappings.outcome import is_error, says_not_all
-from fhir_mappings.reference import encoded
 from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
+from fhir_mappings.reference import encoded
 
 PARTS: Mapping[str, str] = {
     "patient": "Patient",

@@ -53,6 +53,7 @@ ORDER = [
     "cds_service.eligibility.extrahepatic",
     "cds_service.eligibility.primary",
     "cds_service.eligibility.criteria",
+    "cds_service.eligibility.orders",
     "cds_service.eligibility.evaluation",
     "cds_service.errors",
     "cds_service.hooks.services",

@@ -8,6 +8,7 @@ from cds_service.eligibility.assessment import Assessment, Consideration, Criter
 from cds_service.eligibility.criteria import CRITERIA, ages_out_on, is_under_age
 from cds_service.eligibility.criterion import hides
 from cds_service.eligibility.headline import GATE, headline, is_firm, without_gate
+from cds_service.eligibility.orders import is_referred, offered, unseen_orders
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
 from fhir_mappings.facts import (
@@ -26,7 +27,6 @@ _WINDOW_MONTHS = 12  # an age limit that is passed within a year is worth a warn
 _TRANSPLANT_GATES = {
     TransplantStatus.TRANSPLANTED: ("transplanted", "the liver has already been transplanted"),
     TransplantStatus.LISTED: ("listed", "the patient is already on a transplant waiting list"),
-    TransplantStatus.REFERRED: ("referred", "a transplant referral is already active"),
 }
 
 
@@ -40,6 +40,7 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
     verdict = _verdict(facts, results, considerations)
     resolves_on = max((item.resolves_on for item in _failed(results) if item.resolves_on), default=None)
     ages_out = ages_out_on(facts, policy.rule("age"), on) if _has(policy, "age") else None
+    offer = offered(facts, policy.orders, on, _wanted(facts, verdict, results, considerations))
     compared = [(other, evaluate(facts, other, on)) for other in others if other.id != policy.id]
     return _assessment(
         facts,
@@ -56,12 +57,15 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
             *_age_warnings(on, ages_out, resolves_on, is_exact=_is_exact(facts)),
             *_imaging_warnings(results, on, resolves_on),
             *_blind(facts),
+            *unseen_orders(facts),
         ),
         differences=tuple(item for other, found in compared for item in _differences(results, other, found)),
         other_verdicts=tuple(
             (other.id, str(_verdict(facts, found, considerations))) for other, found in compared
         ),
-        orders=_orders(facts, verdict, results, considerations),
+        orders=offer.drafts,
+        orders_in_doubt=offer.in_doubt,
+        orders_set_aside=offer.set_aside,
     )
 
 
@@ -99,7 +103,10 @@ def _gate(facts: Facts, policy: Policy, on: date) -> tuple[str, str] | None:
     if _is_absent(facts.liver_metastases):
         return "no-liver-metastases", "no liver metastases on record"
     status = facts.transplant_status.value
-    return _TRANSPLANT_GATES[status] if status is not None else None
+    if status is not None:
+        return _TRANSPLANT_GATES[status]
+    is_open = is_referred(facts, policy.orders, on)
+    return ("referred", "a transplant referral is already active") if is_open else None
 
 
 def _is_absent(fact: Fact[Presence] | Fact[LiverMetastases]) -> bool:
@@ -200,15 +207,15 @@ def _is_doubt(facts: Facts, gap: Gap) -> bool:
     return gap.kind is GapKind.UNREADABLE and any("neuroendocrine_tumour" not in names for names in named)
 
 
-def _orders(
+def _wanted(
     facts: Facts,
     verdict: Verdict,
     results: Iterable[CriterionResult],
     considerations: Iterable[Consideration],
-) -> tuple[OrderKind, ...]:
-    """Drafts that would answer what is open, without those already placed; none outside, or before the diagnosis stands."""
+) -> frozenset[OrderKind]:
+    """Drafts that would answer what is open; none outside, or before the diagnosis stands."""
     if verdict is Verdict.OUTSIDE or facts.neuroendocrine_tumour.gap is not None:
-        return ()
+        return frozenset()
     asked = (*(item.orders for item in results), *(item.orders for item in considerations))
     wanted = {order for orders in asked for order in orders}
     if verdict is Verdict.MEETS:
@@ -216,8 +223,7 @@ def _orders(
     # Any carcinoid syndrome: an echocardiogram before referral is complete (clinical.md 1.7).
     if facts.carcinoid_syndrome.value is Presence.PRESENT and facts.carcinoid_heart_disease.value is None:
         wanted.add(OrderKind.ECHOCARDIOGRAM)
-    placed = {order.kind for order in facts.open_orders.value or ()}
-    return tuple(kind for kind in OrderKind if kind in wanted - placed)
+    return frozenset(wanted)
 
 
 def _differences(

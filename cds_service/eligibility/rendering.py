@@ -31,6 +31,10 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         differences=[_difference(item) for item in assessment.differences],
         otherVerdicts=dict(assessment.other_verdicts),
         orders=[str(order) for order in assessment.orders],
+        ordersInDoubt=[str(order) for order in assessment.orders_in_doubt],
+        ordersSetAside=[
+            _filled(reason=item.reason, **_evidence(item.evidence)) for item in assessment.orders_set_aside
+        ],
         issues=[
             _filled(reference=item.reference, problem=item.problem, facts=list(item.facts))
             for item in assessment.issues

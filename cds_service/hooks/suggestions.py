@@ -10,10 +10,13 @@ from fhir_mappings.reference import is_reference
 
 
 def suggestions(assessment: Assessment, facts: Facts, card: UUID) -> list[dict[str, object]]:
-    """One suggestion for each order of the assessment; only the referral is recommended."""
+    """One suggestion for each order of the assessment; only a referral that is surely not active yet is recommended."""
     reasons = _conditions(facts)
     used = _used(assessment, reasons)
     return [_suggestion(kind, assessment, reasons, used, uuid5(card, kind)) for kind in assessment.orders]
+
+
+_IN_DOUBT = ". Whether one is already active is not known"
 
 
 def _suggestion(
@@ -29,12 +32,11 @@ def _suggestion(
         reasons=reasons,
         used=linked,
     )
-    recommended = {"isRecommended": True} if kind is OrderKind.TRANSPLANT_REFERRAL else {}
-    action = {
-        "type": "create",
-        "description": draft.description + _unlinked(reasons + linked),
-        "resource": order,
-    }
+    in_doubt = kind in assessment.orders_in_doubt
+    is_recommended = kind is OrderKind.TRANSPLANT_REFERRAL and not in_doubt
+    recommended = {"isRecommended": True} if is_recommended else {}
+    description = draft.description + (_IN_DOUBT if in_doubt else "") + _unlinked(reasons + linked)
+    action = {"type": "create", "description": description, "resource": order}
     return {"label": draft.label, "uuid": str(suggestion), **recommended, "actions": [action]}
 
 

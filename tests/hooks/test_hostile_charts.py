@@ -1,6 +1,7 @@
 """A chart that meets every criterion, plus one entry that may say otherwise: the card never says "meets"."""
 
 import copy
+import html
 import json
 import re
 from datetime import date
@@ -303,3 +304,80 @@ def test_an_id_that_fhir_allows_may_have_64_characters() -> None:
     (card,) = answered(renamed("meets-liver-metastases", "n" * 64))
     order = card["suggestions"][0]["actions"][0]["resource"]
     assert {"reference": f"Condition/{'n' * 64}"} in order["reasonReference"]
+
+
+def referral(**elements: Any) -> Json:
+    given = {"resourceType": "ServiceRequest", "id": "asked", "status": "active", "intent": "order"}
+    given |= {"code": coded(SCT, "306316000"), "subject": {"reference": PATIENT}, "authoredOn": "2026-11-01"}
+    return given | elements
+
+
+UNKNOWN = "hether one is already active is not known"
+UNSEEN = [
+    ...,
+    {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]},
+    {"resourceType": "Bundle", "type": "searchset", "total": 1},
+    {"resourceType": "Bundle", "link": [{"relation": "next", "url": "https://ehr.example.org/2"}]},
+    {"resourceType": "Bundle", "entry": [told("suppressed")]},
+    {"resourceType": "Bundle", "entry": [{"resource": referral(status="unknown")}]},
+    {"resourceType": "Bundle", "entry": [{"resource": referral(status=5)}]},
+    {"resourceType": "Bundle", "entry": [{"resource": referral(intent=None)}]},
+    {"resourceType": "Bundle", "entry": [{"resource": referral(status="completed", authoredOn=None)}]},
+]
+
+
+@pytest.mark.parametrize("orders", UNSEEN, ids=repr)
+def test_a_referral_is_not_offered_as_new_where_it_may_be_active(orders: Any) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["orders"] = orders
+    if orders is ...:
+        del request["prefetch"]["orders"]
+    (card,) = answered(request)
+    (draft,) = card["suggestions"]
+    assert "isRecommended" not in draft
+    assert UNKNOWN in draft["actions"][0]["description"]
+    assert f"{UNKNOWN}**" in card["detail"]
+    assert "Whether a referral is already active is not known" in card["detail"]
+    assert card["summary"].endswith("(not known whether one is active)")
+    assert card["extension"][EXTENSION]["ordersInDoubt"] == ["transplant-referral"]
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (referral(intent="proposal"), "proposed or planned, not ordered"),
+        (referral(intent="plan"), "proposed or planned, not ordered"),
+        (referral(status="draft", intent="proposal"), "proposed or planned, not ordered"),
+        (referral(authoredOn="2015-03-01"), "out of date: active, and written 12 months ago or more"),
+        (
+            referral(authoredOn="2015-03-01", status="draft"),
+            "out of date: a draft, and written 12 months ago or more",
+        ),
+        (
+            referral(authoredOn="2025-11-23", status="on-hold"),
+            "out of date: on hold, and written 12 months ago or more",
+        ),
+    ],
+    ids=repr,
+)
+def test_what_was_never_ordered_or_is_forgotten_is_listed_and_suppresses_no_referral(
+    order: Json, reason: str
+) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["orders"] = {"resourceType": "Bundle", "entry": [{"resource": order}]}
+    (card,) = answered(request)
+    (draft,) = card["suggestions"]
+    assert draft["isRecommended"] is True
+    assert UNKNOWN not in json.dumps(card)
+    (listed,) = card["extension"][EXTENSION]["ordersSetAside"]
+    assert (listed["reference"], listed["reason"]) == ("ServiceRequest/asked", reason)
+    assert reason in html.unescape(card["detail"].replace("\\", ""))
+
+
+@pytest.mark.parametrize(
+    "order", [referral(), referral(authoredOn="2025-11-24"), referral(intent="reflex-order")]
+)
+def test_an_active_referral_of_the_last_year_is_answered_with_no_card(order: Json) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["orders"] = {"resourceType": "Bundle", "entry": [{"resource": order}]}
+    assert answered(request) == []
