@@ -89,6 +89,8 @@ def _with_remedy(criterion: CriterionResult) -> str:
 def _orders(assessment: Assessment) -> Iterator[str]:
     for kind in assessment.orders_in_doubt:
         yield f"{kind.replace('-', ' ')}: whether one is already active is not known"
+    for item in assessment.orders_placed:
+        yield f"{item.evidence.reference}, {item.reason}"
     for item in assessment.orders_set_aside:
         yield f"{item.evidence.reference}, not counted as ordered: {item.reason}"
 

@@ -89,6 +89,7 @@ class Assessment:
     orders_in_doubt: tuple[
         OrderKind, ...
     ] = ()  # those of which it is not known whether one is already placed
+    orders_placed: tuple[Discarded, ...] = ()  # orders on record for the sake of which a draft is not offered
     orders_set_aside: tuple[Discarded, ...] = ()  # orders on record that do not count as placed
     issues: tuple[Issue, ...] = ()
     mendings: tuple[Mending, ...] = ()

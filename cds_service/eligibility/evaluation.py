@@ -65,6 +65,7 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
         ),
         orders=offer.drafts,
         orders_in_doubt=offer.in_doubt,
+        orders_placed=offer.placed,
         orders_set_aside=offer.set_aside,
     )
 

@@ -1,6 +1,5 @@
 """Which draft orders are worth offering: what would answer an open question and is not ordered already (clinical.md 8)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,10 +13,11 @@ _GIVEN = (OrderState.ACTIVE, OrderState.COMPLETED)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The drafts to offer, those of them of which one may already be placed, and the orders that do not count."""
+    """The drafts to offer, those of them of which one may already be placed, and the orders that count and do not."""
 
     drafts: tuple[OrderKind, ...]
     in_doubt: tuple[OrderKind, ...]
+    placed: tuple[Discarded, ...]
     set_aside: tuple[Discarded, ...]
 
 
@@ -29,18 +29,20 @@ def is_referred(facts: Facts, rule: OrderRule, on: date) -> bool:
     )
 
 
-def offered(facts: Facts, rule: OrderRule, on: date, wanted: Iterable[OrderKind]) -> Offer:
+def offered(facts: Facts, rule: OrderRule, on: date, wanted: frozenset[OrderKind]) -> Offer:
     """What of the wanted drafts to offer, in the order of their kinds, and what a clinician has to know about it."""
     known = facts.open_orders.value or ()
     placed = {order.kind for order in known if _is_placed(order, rule, on)}
     doubted = {
         order.kind for order in known if not _is_placed(order, rule, on) and not _aside(order, rule, on)
     }
-    drafts = tuple(kind for kind in OrderKind if kind in set(wanted) - placed)
+    drafts = tuple(kind for kind in OrderKind if kind in wanted - placed)
+    standing = [order for order in known if order.kind in wanted and _is_placed(order, rule, on)]
     told = {*drafts, OrderKind.TRANSPLANT_REFERRAL}
     return Offer(
         drafts,
         drafts if unseen_orders(facts) else tuple(kind for kind in drafts if kind in doubted),
+        tuple(Discarded(_evidence(order), f"already there: {order.state}") for order in standing),
         tuple(
             Discarded(_evidence(order), _aside(order, rule, on) or _doubt(order))
             for order in known

@@ -32,9 +32,8 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         otherVerdicts=dict(assessment.other_verdicts),
         orders=[str(order) for order in assessment.orders],
         ordersInDoubt=[str(order) for order in assessment.orders_in_doubt],
-        ordersSetAside=[
-            _filled(reason=item.reason, **_evidence(item.evidence)) for item in assessment.orders_set_aside
-        ],
+        ordersPlaced=[_order(item) for item in assessment.orders_placed],
+        ordersSetAside=[_order(item) for item in assessment.orders_set_aside],
         issues=[
             _filled(reference=item.reference, problem=item.problem, facts=list(item.facts))
             for item in assessment.issues
@@ -74,6 +73,10 @@ def _evidence(item: Evidence) -> dict[str, Any]:
 
 def _discarded(criterion: str, item: Discarded) -> dict[str, Any]:
     return _filled(criterion=criterion, reason=item.reason, **_evidence(item.evidence))
+
+
+def _order(item: Discarded) -> dict[str, Any]:
+    return _filled(reason=item.reason, **_evidence(item.evidence))
 
 
 def _consideration(item: Consideration) -> dict[str, Any]:

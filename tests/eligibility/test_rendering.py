@@ -61,6 +61,13 @@ def test_every_gate_and_every_order_is_valid(changes: dict[str, Any]):
 def test_orders_in_doubt_orders_set_aside_and_what_is_foreign_are_valid():
     old = OpenOrder(OrderKind.TRANSPLANT_REFERRAL, "ServiceRequest/old", day("2015"))
     doubtful = OpenOrder(OrderKind.TRANSPLANT_REFERRAL, "ServiceRequest/x", None, OrderState.DOUBTFUL, "odd")
+    mri = OpenOrder(OrderKind.LIVER_MRI, "ServiceRequest/mri", day("2026-11-01"), OrderState.DRAFT)
+    pet = OpenOrder(OrderKind.SOMATOSTATIN_RECEPTOR_PET, "ServiceRequest/pet")  # that nothing asks for
+    open_orders = known((old, doubtful, mri, pet))
+    missing = rendered(facts(open_orders=open_orders, liver_involvement_percent=gap()))
+    VALIDATOR.validate(missing)
+    (placed,) = missing["ordersPlaced"]
+    assert (placed["reference"], placed["reason"]) == ("ServiceRequest/mri", "already there: a draft")
     found = rendered(facts(open_orders=known((old, doubtful)), foreign=("Observation/x",)))
     VALIDATOR.validate(found)
     assert found["ordersInDoubt"] == ["transplant-referral"]

@@ -522,6 +522,7 @@ def test_only_an_order_that_was_given_and_is_not_out_of_date_counts_as_placed(or
     assert (OrderKind.TRANSPLANT_REFERRAL in found.orders_in_doubt) is (answer == "in doubt")
     listed = [item.evidence.reference for item in found.orders_set_aside]
     assert listed == (["ServiceRequest/referral"] if is_offered else [])
+    assert len(found.orders_placed) == (answer == "placed")
 
 
 def test_an_old_order_does_not_hide_a_new_one():

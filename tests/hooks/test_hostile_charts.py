@@ -374,6 +374,19 @@ def test_what_was_never_ordered_or_is_forgotten_is_listed_and_suppresses_no_refe
     assert reason in html.unescape(card["detail"].replace("\\", ""))
 
 
+def test_a_draft_that_is_already_there_is_named_where_no_second_one_is_offered() -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["orders"] = {
+        "resourceType": "Bundle",
+        "entry": [{"resource": referral(status="draft")}],
+    }
+    (card,) = answered(request)
+    assert "suggestions" not in card
+    text = html.unescape(card["detail"].replace("\\", ""))
+    assert "ServiceRequest/asked" in text
+    assert "for which no second one is offered: already there: a draft." in text
+
+
 @pytest.mark.parametrize(
     "order", [referral(), referral(authoredOn="2025-11-24"), referral(intent="reflex-order")]
 )
