@@ -278,12 +278,17 @@ _NODE = msgspec.json.Decoder(Node)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+def without_mark(data: bytes) -> bytes:
+    """The bytes without the byte order mark that Windows writes before UTF-8; what stands in them is counted after it."""
+    return data.removeprefix(_BYTE_ORDER_MARK)
+
+
 def read_file(data: bytes) -> list[PatientRecord]:
     """Read a Bundle (collection, searchset, transaction ...), a single resource, or NDJSON: one record per patient.
 
     Raises RecordError when the bytes are neither, or when no patient can be told.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)  # as Windows writes it
+    data = without_mark(data)
     entries, raws, truncated = _read_json(data) or _read_ndjson(data)
     places = dict(zip((entry.place for entry in entries), raws, strict=True))
     parts = {

@@ -57,6 +57,7 @@ ORDER = [
     "cds_service.eligibility.evaluation",
     "cds_service.errors",
     "cds_service.hooks.services",
+    "cds_service.hooks.json_path",
     "cds_service.hooks.request",
     "cds_service.hooks.prefetch",
     "cds_service.hooks.suggestions",

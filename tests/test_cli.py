@@ -64,6 +64,15 @@ def test_assess_reads_a_hook_request_and_agrees_with_the_card(tmp_path: Path, ca
     assert json.loads(capsys.readouterr().out)["verdict"] == "incomplete"
 
 
+@pytest.mark.parametrize("content", [call(chart()), bundle(PATIENT, NET, LIVER)])
+def test_assess_reads_a_file_that_starts_with_a_byte_order_mark(
+    tmp_path: Path, capsys: Output, content: object
+) -> None:
+    name = written(tmp_path, "\ufeff" + json.dumps(content))
+    assert run(["assess", name, "--json", *ON]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "incomplete"
+
+
 def test_assess_takes_another_policy(tmp_path: Path, capsys: Output) -> None:
     record = written(tmp_path, bundle(PATIENT, NET, LIVER))
     assert run(["assess", record, "--json", "--policy", "optn-nlrb-net", *ON]) == 0
