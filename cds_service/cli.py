@@ -286,6 +286,9 @@ def run(arguments: Iterable[str]) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         return 0
+    except click.exceptions.NoArgsIsHelpError as error:  # no command: its message is the help
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except Exception as error:  # noqa: BLE001  a traceback may hold patient data
         _complain(_sentence(error))
         return _status(error)

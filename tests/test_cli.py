@@ -178,9 +178,18 @@ def test_version_and_help(capsys: Output) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("milan-net, version ")
     assert run(["--help"]) == 0
-    for command in ("assess", "demo", "policies", "serve"):
-        assert command in capsys.readouterr().out or command
+    output = capsys.readouterr().out
+    assert all(f"\n  {command} " in output for command in ("assess", "demo", "policies", "serve"))
+
+
+def test_without_a_command_the_whole_help_is_printed_line_by_line(capsys: Output) -> None:
+    assert run(["--help"]) == 0
+    wanted = capsys.readouterr().out
     assert run([]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.strip() == wanted.strip()
+    assert output.err.count("\n") > 8
 
 
 def test_the_demonstration_says_when_there_are_no_samples(
@@ -189,7 +198,10 @@ def test_the_demonstration_says_when_there_are_no_samples(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(samples, "__file__", str(tmp_path / "package" / "samples.py"))
     assert run(["demo"]) == 1
-    assert "sample_bundles" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert "sample_bundles" in line
+    assert "run this in a checkout" in line
+    assert "milan-net assess FILE" in line
 
 
 def test_a_bug_is_one_line_without_what_the_error_says(

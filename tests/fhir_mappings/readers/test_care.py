@@ -306,6 +306,7 @@ def test_an_open_order_is_known_by_its_code(code: str, kind: OrderKind) -> None:
         (order(REFERRAL, authoredOn=None), OrderState.ACTIVE),
         (order(REFERRAL, authoredOn="2015-01-01"), OrderState.ACTIVE),
         (order(f"{LOINC}|36046-1", status="draft"), OrderState.DRAFT),
+        (order(f"{SCT}|40701008|Echocardiography of the heart"), OrderState.ACTIVE),
         (order(f"{LOINC}|36046-1", intent="plan"), OrderState.PROPOSED),
     ],
 )
