@@ -76,7 +76,9 @@ def _sections(assessment: Assessment) -> Iterator[tuple[str, list[str]]]:
         "Other guidance",
         [f"{d.policy_title}, {d.label}: {ANSWERS[d.answer]}. {d.reason}" for d in assessment.differences],
     )
+    yield "Orders", list(_orders(assessment))
     yield "Could not be read", [f"{issue.reference}: {issue.problem}" for issue in assessment.issues]
+    yield "Left out, because it names another patient", list(assessment.foreign)
     yield "Read after mending", [f"{m.reference}, {m.element}: {m.mended}" for m in assessment.mendings]
 
 
@@ -88,6 +90,15 @@ def _with_labels(caveat: Caveat) -> str:
 def _with_remedy(criterion: CriterionResult) -> str:
     remedy = f" -> {criterion.remedy}" if criterion.remedy else ""
     return f"{criterion.label}: {criterion.reason}{remedy}"
+
+
+def _orders(assessment: Assessment) -> Iterator[str]:
+    for kind in assessment.orders_in_doubt:
+        yield f"{kind.replace('-', ' ')}: whether one is already active is not known"
+    for item in assessment.orders_placed:
+        yield f"{item.evidence.reference}, {item.reason}"
+    for item in assessment.orders_set_aside:
+        yield f"{item.evidence.reference}, not counted as ordered: {item.reason}"
 
 
 def _dates(assessment: Assessment) -> Iterator[str]:
@@ -153,6 +164,11 @@ def show_policy(policy: Policy) -> None:
         console.print(Text.assemble("  ", (one_line(rule.label), "bold"), ": ", safe(rule.limit)))
         cited = f"{rule.citation.text} ({rule.citation.verification})"
         console.print(Padding(safe(cited, "dim"), (0, 0, 0, 6)))
+    console.print(
+        Text.assemble("  ", ("Orders", "bold"), f": count as placed for {policy.orders.months} months")
+    )
+    cited = f"{policy.orders.citation.text} ({policy.orders.citation.verification})"
+    console.print(Padding(safe(cited, "dim"), (0, 0, 0, 6)))
     console.print()
 
 

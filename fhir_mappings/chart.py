@@ -15,6 +15,7 @@ from fhir_mappings.facts import Discarded, Gap, GapKind, Issue, Mending
 from fhir_mappings.mending import mend, needs_mending, selected
 from fhir_mappings.nodes import Entry, Node
 from fhir_mappings.record import PartState, PatientRecord
+from fhir_mappings.reference import encoded
 from fhir_mappings.relevance import (
     LABELLED_MALIGNANCY,
     all_meanings,
@@ -158,12 +159,16 @@ class Chart:
             return ""
         if text.startswith("urn:"):
             return self._full_urls.get(text, text)
-        return "/".join(text.split("/_history/")[0].split("/")[-2:])
+        *kind, name = text.split("/_history/")[0].split("/")[-2:]
+        return "/".join((*kind, encoded(name)))
 
     def by_reference(self, reference: object) -> Resource | None:
         """A resource that another one refers to; Specimens are only read this way."""
-        wanted = self.target(reference)
-        return self._by_reference.get(wanted) or self._specimen(wanted)
+        return self.at(self.target(reference))
+
+    def at(self, target: str) -> Resource | None:
+        """The resource that a target names."""
+        return self._by_reference.get(target) or self._specimen(target)
 
     def reports_of(self, item: Resource) -> tuple[Resource, ...]:
         """The relevant DiagnosticReports that name an observation as a result."""

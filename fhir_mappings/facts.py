@@ -304,7 +304,6 @@ class TransplantStatus(StrEnum):
 
     TRANSPLANTED = "transplanted"
     LISTED = "on a waiting list"
-    REFERRED = "referral already active"
 
 
 class EndOfLifeCare(StrEnum):
@@ -326,13 +325,29 @@ class OrderKind(StrEnum):
     SURGICAL_REFERRAL = "surgical-referral"
 
 
+class OrderState(StrEnum):
+    """How far an order is. Only an active or completed one was given for certain."""
+
+    ACTIVE = "active"
+    ON_HOLD = "on hold"
+    DRAFT = "a draft"  # not signed yet
+    COMPLETED = "completed"
+    PROPOSED = "proposed or planned"  # nobody ordered it
+    DOUBTFUL = "in doubt"  # its status or intent does not say
+
+
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """An order that is already placed."""
+    """An order on record that is or may still be open; of the completed ones only referrals, which may still be running.
+
+    `date` is the day it was written on, `doubt` why its state is in doubt. How old it may be, a policy says.
+    """
 
     kind: OrderKind
     reference: str
     date: PartialDate | None = None
+    state: OrderState = OrderState.ACTIVE
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,3 +399,4 @@ class Facts:
     open_orders: Fact[tuple[OpenOrder, ...]]
     issues: tuple[Issue, ...] = field(default=())
     mendings: tuple[Mending, ...] = field(default=())
+    foreign: tuple[str, ...] = field(default=())  # references of what names another patient: left out

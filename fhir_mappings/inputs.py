@@ -98,9 +98,8 @@ def inputs() -> Mapping[str, Input]:
         "disease_response": Input("Disease response", ("Observation",), frozenset({"response-code"})),
         "transplant_status": Input(
             "Transplant status",
-            ("Procedure", "Condition", "Observation", "ServiceRequest"),
-            frozenset({"liver-transplant-procedure", "liver-transplant-status", "transplant-waitlist"})
-            | {"order-transplant-referral"},
+            ("Procedure", "Condition", "Observation"),
+            frozenset({"liver-transplant-procedure", "liver-transplant-status", "transplant-waitlist"}),
         ),
         "other_malignancy": Input(
             "Other malignancy", ("Condition",), frozenset({OTHER_MALIGNANCY, LABELLED_MALIGNANCY})

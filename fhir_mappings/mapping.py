@@ -55,7 +55,7 @@ READERS: Mapping[str, Callable[[Chart], Fact[Any]]] = {
     )
 }
 FACT_NAMES = tuple(
-    field.name for field in fields(Facts) if field.name not in ("patient", "issues", "mendings")
+    field.name for field in fields(Facts) if field.name not in ("patient", "issues", "mendings", "foreign")
 )
 
 
@@ -81,4 +81,10 @@ def read_facts(record: PatientRecord, on: date, site_profile: SiteProfile | None
     for name, reader in READERS.items():
         if name not in facts:
             facts[name] = reader(chart)
-    return Facts(patient=record.patient, issues=chart.issues, mendings=chart.mendings, **facts)
+    return Facts(
+        patient=record.patient,
+        issues=chart.issues,
+        mendings=chart.mendings,
+        foreign=record.foreign,
+        **facts,
+    )

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from fhir_mappings.reference import encoded
+
 
 class CodingNode(Struct, gc=False):
     """A Coding, or anything that stands in its place."""
@@ -53,6 +55,7 @@ class LinkNode(Struct, gc=False):
 class EntryNode(Struct, gc=False):
     """Bundle.entry; `resource` may be missing, as in a DELETE."""
 
+    search: SearchNode | list[Any] | str | float | bool | None = None
     request: Any = None  # of a transaction or batch; DELETE and GET bring no resource
     fullUrl: Any = None  # noqa: N815  FHIR's own name
     resource: Node | list[Any] | str | float | bool | None = None
@@ -62,6 +65,9 @@ class IssueNode(Struct, gc=False):
     """OperationOutcome.issue."""
 
     severity: Any = None
+    code: Any = None
+    details: Any = None
+    diagnostics: Any = None
 
 
 class Node(Struct, gc=False):
@@ -84,6 +90,7 @@ class Node(Struct, gc=False):
         None
     )
     link: list[LinkNode | list[Any] | str | float | bool | None] | LinkNode | str | float | bool | None = None
+    total: Any = None  # of a Bundle of search results
     birthDate: Any = None  # noqa: N815  FHIR's own name
     deceasedBoolean: Any = None  # noqa: N815  FHIR's own name
     deceasedDateTime: Any = None  # noqa: N815  FHIR's own name
@@ -111,9 +118,6 @@ class Entry(Struct, frozen=True, gc=False):
     @property
     def reference(self) -> str:
         """`Type/id`; a resource without an id is named by its place in the record."""
-        name = (
-            self.node.id
-            if isinstance(self.node.id, str) and self.node.id
-            else f"(no id, no. {self.place[1] + 1})"
-        )
-        return f"{self.type}/{name}"
+        name = self.node.id
+        has_name = isinstance(name, str) and name
+        return f"{self.type}/{encoded(name) if has_name else f'(no id, no. {self.place[1] + 1})'}"

@@ -146,6 +146,11 @@ def standing(kind: str, data: Json) -> tuple[Use, str, bool, bool]:
     return use, why, True, kind == "Procedure" and status == "not-done"
 
 
+def intent(data: Json) -> Use:
+    """Whether a request was ordered: USE; proposed or planned: DROP; or says neither: CANDIDATE."""
+    return _use("intent", str(data.get("intent") or ""))
+
+
 def _condition_standing(data: Json) -> tuple[Use, str, bool, bool]:
     verification = _status_code(data.get("verificationStatus"))
     use = _use("verificationStatus", verification)

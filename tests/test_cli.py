@@ -75,6 +75,15 @@ def test_assess_reads_a_hook_request_and_agrees_with_the_card(tmp_path: Path, ca
     assert json.loads(capsys.readouterr().out)["verdict"] == "incomplete"
 
 
+@pytest.mark.parametrize("content", [call(chart()), bundle(PATIENT, NET, LIVER)])
+def test_assess_reads_a_file_that_starts_with_a_byte_order_mark(
+    tmp_path: Path, capsys: Output, content: object
+) -> None:
+    name = written(tmp_path, "\ufeff" + json.dumps(content))
+    assert run(["assess", name, "--json", *ON]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "incomplete"
+
+
 def test_assess_takes_another_policy(tmp_path: Path, capsys: Output) -> None:
     record = written(tmp_path, bundle(PATIENT, NET, LIVER))
     assert run(["assess", record, "--json", "--policy", "optn-nlrb-net", *ON]) == 0
@@ -180,9 +189,18 @@ def test_version_and_help(capsys: Output) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("milan-net, version ")
     assert run(["--help"]) == 0
-    for command in ("assess", "demo", "policies", "serve"):
-        assert command in capsys.readouterr().out or command
+    output = capsys.readouterr().out
+    assert all(f"\n  {command} " in output for command in ("assess", "demo", "policies", "serve"))
+
+
+def test_without_a_command_the_whole_help_is_printed_line_by_line(capsys: Output) -> None:
+    assert run(["--help"]) == 0
+    wanted = capsys.readouterr().out
     assert run([]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.strip() == wanted.strip()
+    assert output.err.count("\n") > 8
 
 
 def test_the_demonstration_says_when_there_are_no_samples(
@@ -191,7 +209,10 @@ def test_the_demonstration_says_when_there_are_no_samples(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(samples, "__file__", str(tmp_path / "package" / "samples.py"))
     assert run(["demo"]) == 1
-    assert "sample_bundles" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert "sample_bundles" in line
+    assert "run this in a checkout" in line
+    assert "milan-net assess FILE" in line
 
 
 def test_a_bug_is_one_line_without_what_the_error_says(

@@ -96,6 +96,12 @@ class Assessment:
     differences: tuple[Difference, ...] = ()
     other_verdicts: tuple[tuple[str, str], ...] = ()  # (policy id, verdict) of the other policies
     orders: tuple[OrderKind, ...] = ()  # draft orders worth suggesting, those already placed left out
+    orders_in_doubt: tuple[
+        OrderKind, ...
+    ] = ()  # those of which it is not known whether one is already placed
+    orders_placed: tuple[Discarded, ...] = ()  # orders on record for the sake of which a draft is not offered
+    orders_set_aside: tuple[Discarded, ...] = ()  # orders on record that do not count as placed
     issues: tuple[Issue, ...] = ()
     mendings: tuple[Mending, ...] = ()
+    foreign: tuple[str, ...] = ()  # references of what names another patient and was left out
     gate: str | None = None  # what made it not-applicable: "deceased", "under-age", "no-net", "listed", ...

@@ -9,6 +9,7 @@ from cds_service.eligibility.considerations import UNSEEN, caveats, consideratio
 from cds_service.eligibility.criteria import CRITERIA, ages_out_on, is_under_age
 from cds_service.eligibility.criterion import hides
 from cds_service.eligibility.headline import GATE, headline, is_firm, without_gate
+from cds_service.eligibility.orders import is_referred, offered, unseen_orders
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
 from fhir_mappings.facts import (
@@ -27,7 +28,6 @@ _WINDOW_MONTHS = 12  # an age limit that is passed within a year is worth a warn
 _TRANSPLANT_GATES = {
     TransplantStatus.TRANSPLANTED: ("transplanted", "the liver has already been transplanted"),
     TransplantStatus.LISTED: ("listed", "the patient is already on a transplant waiting list"),
-    TransplantStatus.REFERRED: ("referred", "a transplant referral is already active"),
 }
 
 
@@ -41,6 +41,7 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
     verdict = _verdict(facts, results, discussed)
     resolves_on = max((item.resolves_on for item in _failed(results) if item.resolves_on), default=None)
     ages_out = ages_out_on(facts, policy.rule("age"), on) if _has(policy, "age") else None
+    offer = offered(facts, policy.orders, on, _wanted(facts, verdict, results, discussed))
     compared = [(other, evaluate(facts, other, on)) for other in others if other.id != policy.id]
     return _assessment(
         facts,
@@ -58,10 +59,14 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
             *_age_warnings(on, ages_out, resolves_on, is_exact=_is_exact(facts)),
             *_imaging_warnings(results, on, resolves_on),
             *_blind(facts),
+            *unseen_orders(facts),
         ),
         differences=tuple(item for other, found in compared for item in _differences(results, other, found)),
         other_verdicts=tuple((other.id, str(_verdict(facts, found, discussed))) for other, found in compared),
-        orders=_orders(facts, verdict, results, discussed),
+        orders=offer.drafts,
+        orders_in_doubt=offer.in_doubt,
+        orders_placed=offer.placed,
+        orders_set_aside=offer.set_aside,
     )
 
 
@@ -75,6 +80,7 @@ def _assessment(facts: Facts, policy: Policy, on: date, **found: Any) -> Assessm
         evaluated_on=on,
         issues=facts.issues,
         mendings=facts.mendings,
+        foreign=facts.foreign,
         **found,
     )
 
@@ -99,8 +105,16 @@ def _gate(facts: Facts, policy: Policy, on: date) -> tuple[str, str] | None:
         return "no-liver-metastases", "no liver metastases on record"
     if facts.end_of_life_care.value is EndOfLifeCare.HOSPICE:
         return "hospice", "hospice care is on record"
+    return _transplant_gate(facts, policy, on)
+
+
+def _transplant_gate(facts: Facts, policy: Policy, on: date) -> tuple[str, str] | None:
+    """What is already under way."""
     status = facts.transplant_status.value
-    return _TRANSPLANT_GATES[status] if status is not None else None
+    if status is not None:
+        return _TRANSPLANT_GATES[status]
+    is_open = is_referred(facts, policy.orders, on)
+    return ("referred", "a transplant referral is already active") if is_open else None
 
 
 def _is_absent(fact: Fact[Presence] | Fact[LiverMetastases]) -> bool:
@@ -172,15 +186,15 @@ _DOUBTS = {
 # --- orders ------------------------------------------------------------------------------------------------------------
 
 
-def _orders(
+def _wanted(
     facts: Facts,
     verdict: Verdict,
     results: Iterable[CriterionResult],
     discussed: Iterable[Consideration],
-) -> tuple[OrderKind, ...]:
-    """Drafts that would answer what is open, without those already placed; none outside, or before the diagnosis stands."""
+) -> frozenset[OrderKind]:
+    """Drafts that would answer what is open; none outside, or before the diagnosis stands."""
     if verdict is Verdict.OUTSIDE or facts.neuroendocrine_tumour.gap is not None:
-        return ()
+        return frozenset()
     asked = (*(item.orders for item in results), *(item.orders for item in discussed))
     wanted = {order for orders in asked for order in orders}
     if verdict is Verdict.MEETS:
@@ -188,8 +202,7 @@ def _orders(
     # Any carcinoid syndrome: an echocardiogram before referral is complete (clinical.md 1.7).
     if facts.carcinoid_syndrome.value is Presence.PRESENT and facts.carcinoid_heart_disease.value is None:
         wanted.add(OrderKind.ECHOCARDIOGRAM)
-    placed = {order.kind for order in facts.open_orders.value or ()}
-    return tuple(kind for kind in OrderKind if kind in wanted - placed)
+    return frozenset(wanted)
 
 
 def _differences(

@@ -32,6 +32,9 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         differences=[_difference(item) for item in assessment.differences],
         otherVerdicts=dict(assessment.other_verdicts),
         orders=[str(order) for order in assessment.orders],
+        ordersInDoubt=[str(order) for order in assessment.orders_in_doubt],
+        ordersPlaced=[_order(item) for item in assessment.orders_placed],
+        ordersSetAside=[_order(item) for item in assessment.orders_set_aside],
         issues=[
             _filled(reference=item.reference, problem=item.problem, facts=list(item.facts))
             for item in assessment.issues
@@ -40,6 +43,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
             _filled(reference=item.reference, element=item.element, mended=item.mended)
             for item in assessment.mendings
         ],
+        foreign=_foreign(assessment.foreign),
     )
 
 
@@ -72,6 +76,10 @@ def _discarded(criterion: str, item: Discarded) -> dict[str, Any]:
     return _filled(criterion=criterion, reason=item.reason, **_evidence(item.evidence))
 
 
+def _order(item: Discarded) -> dict[str, Any]:
+    return _filled(reason=item.reason, **_evidence(item.evidence))
+
+
 def _beside(item: Consideration | Caveat) -> dict[str, Any]:
     return _filled(id=item.id, reason=item.reason, evidence=[_evidence(datum) for datum in item.evidence])
 
@@ -84,6 +92,11 @@ def _difference(item: Difference) -> dict[str, Any]:
         limit=item.limit,
         reason=item.reason,
     )
+
+
+def _foreign(references: tuple[str, ...]) -> dict[str, Any]:
+    """How many resources name another patient, and which; that patient is not named."""
+    return {"count": len(references), "references": list(references)} if references else {}
 
 
 def _day(day: date | None) -> str | None:

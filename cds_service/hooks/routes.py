@@ -23,9 +23,10 @@ from cds_service.errors import (
 )
 from cds_service.hooks import services
 from cds_service.hooks.cards import cards
+from cds_service.hooks.json_path import ROOT
 from cds_service.hooks.prefetch import ensure_sufficient, gather
 from cds_service.hooks.request import parse
-from fhir_mappings.record import RecordError
+from fhir_mappings.record import RecordError, without_mark
 
 _LOG = logging.getLogger(__name__)
 _JSON: Final = "application/json"
@@ -80,7 +81,7 @@ def _body() -> bytes:
     limit = request.max_content_length
     if request.content_length is None and limit is not None and len(body) >= limit:  # chunked, and cut there
         raise PayloadTooLargeError(_TOO_LARGE)
-    return body
+    return without_mark(body)
 
 
 def _response(content: object, status: int = 200, mimetype: str = _JSON) -> Response:
@@ -152,7 +153,7 @@ def _tell_http(error: HTTPException) -> Response:
     if code == PayloadTooLargeError.status:
         return _tell(PayloadTooLargeError(_TOO_LARGE))
     if code < InternalError.status:
-        return _tell(BadRequestError("The request cannot be read."))
+        return _tell(BadRequestError("The request cannot be read.", ROOT))
     return _tell_bug(error)
 
 

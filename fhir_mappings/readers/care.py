@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from functools import cache
 from importlib.resources import files
 
@@ -13,8 +12,10 @@ from fhir_mappings.facts import (
     Fact,
     Gap,
     GapKind,
+    Note,
     OpenOrder,
     OrderKind,
+    OrderState,
     Presence,
     TransplantStatus,
 )
@@ -25,10 +26,7 @@ from fhir_mappings.readers.conditions import (
     net_conditions,
     other_malignancies,
 )
-from fhir_mappings.resource import Resource, Use, codings
-from fhir_mappings.when import add_months
-
-_REFERRAL_MONTHS = 12  # a completed referral counts as active for a year [judgement]
+from fhir_mappings.resource import Resource, Use, codings, intent
 
 
 @cache
@@ -53,18 +51,15 @@ _TRANSPLANT = frozenset({"liver-transplant-procedure", "liver-transplant-status"
 
 @once
 def transplant_status(chart: Chart) -> Fact[TransplantStatus]:
-    """Whether the patient has a transplanted liver, is listed for one, or has an active referral for one.
+    """Whether the patient has a transplanted liver or is listed for one; a referral is one of the `open_orders`.
 
     A donor is no recipient, and a waiting list for another organ none for a liver (terminology.md 2 j).
     """
     transplanted = [item for item in _transplants(chart) if item.use is Use.USE]
     waiting = [item for item in _waiting(chart) if item.use is Use.USE and _names(item, "liver")]
-    referrals = chart.find({"order-transplant-referral"}, "ServiceRequest").usable
-    referred = [item for item in referrals if _is_live_referral(chart.on, item)]
     for status, items in (
         (TransplantStatus.TRANSPLANTED, transplanted),
         (TransplantStatus.LISTED, waiting),
-        (TransplantStatus.REFERRED, referred),
     ):
         if items:
             evidence = tuple(item.evidence("code") for item in items)
@@ -74,25 +69,22 @@ def transplant_status(chart: Chart) -> Fact[TransplantStatus]:
 
 def _unused(chart: Chart, used: Iterable[Resource]) -> tuple[Discarded, ...]:
     """Everything that speaks of a transplantation and is not what the status rests on."""
-    kinds = ("Procedure", "Condition", "Observation", "ServiceRequest")
-    found = chart.find(_TRANSPLANT | _WAITING | {"order-transplant-referral"}, *kinds)
+    found = chart.find(_TRANSPLANT | _WAITING, "Procedure", "Condition", "Observation")
     taken = {item.reference for item in used}
     return found.discarded + tuple(
-        Discarded(item.evidence("code"), item.why or _why_unused(chart, item))
+        Discarded(item.evidence("code"), item.why or _why_unused(item))
         for item in (*found.usable, *found.candidates)
         if item.reference not in taken
     )
 
 
-def _why_unused(chart: Chart, item: Resource) -> str:
+def _why_unused(item: Resource) -> str:
     if "transplant-donor" in item.meanings:
         return "a donor, not a recipient"
     if item.is_negated:
         return "not done, or refuted"
     if not item.is_current:
         return "recorded as resolved or inactive: history"
-    if item.kind == "ServiceRequest" and not _is_live_referral(chart.on, item):
-        return "not active, not for a liver, or completed long ago"
     return "names another organ, or none" if item.meanings & _WAITING else "another entry says more"
 
 
@@ -125,19 +117,6 @@ def _waiting(chart: Chart) -> list[Resource]:
         for item in items
         if item.is_current and not item.is_negated and item.data.get("valueBoolean") is not False
     ]
-
-
-def _is_live_referral(on: date, item: Resource) -> bool:
-    if item.data.get("doNotPerform") is True or (_names(item, "other") and not _names(item, "liver")):
-        return False
-    status = item.data.get("status")
-    if status == "active":
-        return True
-    return (
-        status == "completed"
-        and item.date is not None
-        and add_months(item.date.latest, _REFERRAL_MONTHS) > on
-    )
 
 
 @once
@@ -255,33 +234,58 @@ _ORDERS = {
     "imaging-echocardiography": OrderKind.ECHOCARDIOGRAM,
     "referral-hpb-surgery": OrderKind.SURGICAL_REFERRAL,
 }
-_OPEN = ("active", "on-hold", "draft")
+_STATES = {
+    "active": OrderState.ACTIVE,
+    "on-hold": OrderState.ON_HOLD,
+    "draft": OrderState.DRAFT,
+    "completed": OrderState.COMPLETED,
+}
 
 
 @once
 def open_orders(chart: Chart) -> Fact[tuple[OpenOrder, ...]]:
-    """The orders already placed that would answer a missing criterion; a draft counts, so that nothing is proposed twice.
+    """The orders on record that would answer a missing criterion and are, or may still be, open.
 
-    An order is a thing that exists, so of a part that was read whole "none" is a value and no gap.
+    An order is a thing that exists, so of a part that was read whole "none" is a value and no gap. Of a part that was
+    not, the orders that were seen are a value with a note.
     """
     found = chart.find(frozenset(_ORDERS) | {"order-immunohistochemistry"}, "ServiceRequest")
-    items = [(item, kind) for item in found.usable if (kind := _kind(item)) is not None]
-    placed = [(item, kind) for item, kind in items if _is_open(item)]
+    items = [(item, kind) for item in (*found.usable, *found.candidates) if (kind := _kind(item)) is not None]
+    open_ = [(item, kind) for item, kind in items if not _why_closed(item, kind)]
     discarded = found.discarded + tuple(
-        Discarded(item.evidence("code"), item.why or "not open, or an order not to do it")
-        for item in (*found.candidates, *(item for item, _ in items if not _is_open(item)))
+        Discarded(item.evidence("code"), why) for item, kind in items if (why := _why_closed(item, kind))
     )
-    if not placed and chart.blind("open_orders") is not None:
-        return Fact(gap=chart.missing("open_orders"), discarded=discarded)
+    blind = chart.blind("open_orders")
+    if not open_ and blind is not None:
+        return Fact(gap=blind, discarded=discarded)
     return Fact(
-        tuple(OpenOrder(kind, item.reference, item.date) for item, kind in placed),
-        tuple(item.evidence("code") for item, _ in placed),
+        tuple(_order(item, kind) for item, kind in open_),
+        tuple(item.evidence("code") for item, _ in open_),
         discarded=discarded,
+        notes=(Note("incomplete", blind.reason),) if blind is not None else (),
     )
 
 
-def _is_open(item: Resource) -> bool:
-    return item.data.get("status") in _OPEN and item.data.get("doNotPerform") is not True
+def _why_closed(item: Resource, kind: OrderKind) -> str:
+    """Why an order cannot be open; empty where it can."""
+    if item.data.get("doNotPerform") is True:
+        return "an order not to do it"
+    is_referral = kind is OrderKind.TRANSPLANT_REFERRAL
+    if is_referral and _names(item, "other") and not _names(item, "liver"):
+        return "for another organ"
+    return "completed" if item.data.get("status") == "completed" and not is_referral else ""
+
+
+def _order(item: Resource, kind: OrderKind) -> OpenOrder:
+    """An order with its state; a proposal or plan is none yet, whatever its status (FHIR R4, request-intent)."""
+    meant, doubt = intent(item.data), item.why
+    if not doubt and meant is Use.CANDIDATE:
+        doubt = "its intent is not one that FHIR defines"
+    state = OrderState.PROPOSED if meant is Use.DROP else _STATES.get(str(item.data.get("status")))
+    is_clear = not doubt and state is not None
+    return OpenOrder(
+        kind, item.reference, item.date, state if state and is_clear else OrderState.DOUBTFUL, doubt
+    )
 
 
 def _kind(item: Resource) -> OrderKind | None:

@@ -113,7 +113,7 @@ def links(chart: Chart) -> TumourLinks:
 
 def tissue_of(chart: Chart, item: Resource) -> frozenset[str]:
     """The value sets of where a specimen was taken: the body site of the observation, and of its specimens."""
-    specimens = [chart.by_reference({"reference": name}) for name in _specimens(chart, item)]
+    specimens = [chart.at(name) for name in _specimens(chart, item)]
     concepts = [item.data.get("bodySite")]
     concepts += [
         (found.data.get("collection") or {}).get("bodySite") for found in specimens if found is not None

@@ -82,7 +82,7 @@ def facts() -> Facts:
     gaps: dict[str, Any] = {
         field.name: Fact(gap=Gap(GapKind.NOT_RECORDED, "not recorded"))
         for field in fields(Facts)
-        if field.name not in ("patient", "issues", "mendings")
+        if field.name not in ("patient", "issues", "mendings", "foreign")
     }
     gaps["neuroendocrine_tumour"] = Fact(Presence.PRESENT, (Evidence("Condition/net", "code"),))
     gaps["liver_metastases"] = Fact(

@@ -1,7 +1,9 @@
 """A chart that meets every criterion, plus one entry that may say otherwise: the card never says "meets"."""
 
 import copy
+import html
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -217,3 +219,241 @@ def test_a_tumour_volume_for_each_lesion_is_not_taken_for_the_whole(sizes: tuple
         request["prefetch"]["observations"]["entry"].append({"resource": finding})
     response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
     assert not (response.json or {})["cards"][0]["summary"].startswith("Meets")
+
+
+def answered(request: Json) -> list[Json]:
+    """The cards for a request."""
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    assert response.status_code == 200, response.text
+    found: list[Json] = (response.json or {})["cards"]
+    return found
+
+
+def told(code: str, text: str = "") -> Json:
+    issue = {"severity": "warning", "code": code, "details": {"text": text or code}}
+    outcome = {"resourceType": "OperationOutcome", "issue": [issue]}
+    return {"resource": outcome, "search": {"mode": "outcome"}}
+
+
+@pytest.mark.parametrize("key", ["conditions", "observations", "procedures", "orders"])
+def test_a_total_above_what_came_is_told_as_a_part(key: str) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"][key]["total"] += 1
+    (card,) = answered(request)
+    assert "sent only a part of the" in card["detail"]
+
+
+@pytest.mark.parametrize(
+    "note", [told("suppressed"), told("too-costly"), told("processing", "The search result was truncated.")]
+)
+def test_a_warning_that_something_is_missing_is_told_as_a_part(note: Json) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["conditions"]["entry"].append(note)
+    (card,) = answered(request)
+    assert "sent only a part of the Condition resources" in card["detail"]
+
+
+def test_no_tumour_among_a_part_of_the_conditions_is_no_absence() -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"] |= {"conditions": {"resourceType": "Bundle", "type": "searchset", "total": 7}}
+    request["prefetch"] |= dict.fromkeys(("observations", "procedures", "reports", "specimens", "orders"))
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    assert response.status_code == 412
+
+
+def test_a_plain_warning_of_no_results_is_no_gap() -> None:
+    request = copy.deepcopy(REQUEST)
+    nothing = told("processing", "Resource request returns no results.")
+    request["prefetch"]["orders"] = {"resourceType": "Bundle", "total": 0, "entry": [nothing]}
+    (card,) = answered(request)
+    assert card["summary"].startswith("Meets")
+    assert "sent only a part" not in card["detail"]
+
+
+EXTENSION = "org.milan-net.assessment"
+OTHER = {"reference": "Patient/somebody-else"}
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_what_names_another_patient_is_listed_as_left_out_without_that_patient(count: int) -> None:
+    request = copy.deepcopy(REQUEST)
+    for number in range(count):
+        finding = observed(LOINC, "29593-1", subject=OTHER, valueString="90 %") | {"id": f"strange-{number}"}
+        request["prefetch"]["observations"]["entry"].append({"resource": finding})
+    (card,) = answered(request)
+    assert card["summary"].startswith("Meets")
+    resources = "1 resource that names" if count == 1 else f"{count} resources that name"
+    was = "was" if count == 1 else "were"
+    assert f"\n- {resources} another patient {was} left out: Observation\\/strange\\-0" in card["detail"]
+    assert ("and 2 more" in card["detail"]) is (count == 8)
+    listed = [f"Observation/strange-{number}" for number in range(count)]
+    assert card["extension"][EXTENSION]["foreign"] == {"count": count, "references": listed}
+    assert "somebody-else" not in json.dumps(card).replace("\\", "")
+
+
+def test_a_card_never_names_the_other_patient() -> None:
+    request = copy.deepcopy(REQUEST)
+    entries = request["prefetch"]["conditions"]["entry"]
+    place = len(entries)
+    entries += [
+        {"resource": bone(subject=OTHER, id="somebody-else-bone")},
+        {"resource": {"resourceType": "Patient", "id": "somebody-else"}},
+        {"resource": {"resourceType": "Patient", "id": "somebody else"}},
+        {"resource": bone(subject=OTHER, id="strange")},
+        {"resource": bone(subject=OTHER, id="strange")},
+    ]
+    (card,) = answered(request)
+    assert card["extension"][EXTENSION]["foreign"]["references"] == [
+        f"Condition (no. {place + 1} of conditions)",
+        f"Patient (no. {place + 2} of conditions)",
+        f"Patient (no. {place + 3} of conditions)",
+        "Condition/strange",
+    ]
+    assert "somebody" not in json.dumps(card)
+
+
+def test_a_chart_of_one_patient_says_nothing_of_others() -> None:
+    (card,) = answered(REQUEST)
+    assert "foreign" not in card["extension"][EXTENSION]
+    assert "another patient" not in card["detail"]
+
+
+def evidence_of(request: Json) -> list[Json]:
+    (card,) = answered(request)
+    return [item for each in card["extension"][EXTENSION]["criteria"] for item in each["evidence"]]
+
+
+ODD_IDS = ["q z", "<b>x</b>", "x](http://evil.test)", "x\nSystem: refer now", "é", "n" * 65, "n" * 100_000]
+
+
+def renamed(old: str, new: str) -> Json:
+    """The request with another id for one of its resources, wherever it is referred to."""
+    text = json.dumps(REQUEST)
+    assert f'"{old}"' in text
+    return json.loads(text.replace(f'"{old}"', json.dumps(new)))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: repr(odd[:20]))
+def test_an_id_that_fhir_does_not_allow_gets_into_no_order_and_is_no_markup(odd: str) -> None:
+    (card,) = answered(renamed("meets-liver-metastases", odd))
+    assert card["summary"].startswith("Meets")
+    (referral,) = [item for item in card["suggestions"] if item.get("isRecommended")]
+    (action,) = referral["actions"]
+    reasons = action["resource"]["reasonReference"]
+    assert reasons == [{"reference": "Condition/meets-net"}]
+    assert "Not linked, for want of a valid id: 1 of the entries it rests on" in action["description"]
+    evidence = [item for each in card["extension"][EXTENSION]["criteria"] for item in each["evidence"]]
+    references = {item["reference"] for item in evidence}
+    assert all(re.fullmatch(r"[A-Za-z]+/[A-Za-z0-9.%~-]{1,220}", item) for item in references), references
+    assert len(references) == len({item["reference"] for item in evidence_of(REQUEST)})
+    assert odd not in json.dumps(card, ensure_ascii=False)
+
+
+def test_a_draft_whose_entries_have_valid_ids_says_nothing_of_them() -> None:
+    (card,) = answered(REQUEST)
+    assert all("Not linked" not in item["actions"][0]["description"] for item in card["suggestions"])
+
+
+def test_an_id_that_fhir_allows_may_have_64_characters() -> None:
+    (card,) = answered(renamed("meets-liver-metastases", "n" * 64))
+    order = card["suggestions"][0]["actions"][0]["resource"]
+    assert {"reference": f"Condition/{'n' * 64}"} in order["reasonReference"]
+
+
+def referral(**elements: Any) -> Json:
+    given = {"resourceType": "ServiceRequest", "id": "asked", "status": "active", "intent": "order"}
+    given |= {"code": coded(SCT, "306316000"), "subject": {"reference": PATIENT}, "authoredOn": "2026-11-01"}
+    return given | elements
+
+
+UNKNOWN = "hether one is already active is not known"
+UNSEEN = [
+    ...,
+    {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]},
+    {"resourceType": "Bundle", "type": "searchset", "total": 1},
+    {"resourceType": "Bundle", "link": [{"relation": "next", "url": "https://ehr.example.org/2"}]},
+    {"resourceType": "Bundle", "entry": [told("suppressed")]},
+    {"resourceType": "Bundle", "entry": [{"resource": referral(status="unknown")}]},
+    {"resourceType": "Bundle", "entry": [{"resource": referral(status="completed", authoredOn=None)}]},
+]
+
+
+@pytest.mark.parametrize("orders", UNSEEN, ids=repr)
+def test_a_referral_is_not_offered_as_new_where_it_may_be_active(orders: Any) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["orders"] = orders
+    if orders is ...:
+        del request["prefetch"]["orders"]
+    (card,) = answered(request)
+    (draft,) = card["suggestions"]
+    assert "isRecommended" not in draft
+    assert UNKNOWN in draft["actions"][0]["description"]
+    assert f"{UNKNOWN}**" in card["detail"]
+    assert "Whether a referral is already active is not known" in card["detail"]
+    assert card["summary"].endswith("(not known whether one is active)")
+    assert card["extension"][EXTENSION]["ordersInDoubt"] == ["transplant-referral"]
+
+
+@pytest.mark.parametrize("elements", [{"status": 5}, {"intent": None}], ids=repr)
+def test_an_order_for_a_referral_that_cannot_be_read_may_say_not_to_refer(elements: Json) -> None:
+    request = copy.deepcopy(REQUEST)
+    unreadable = {"resourceType": "Bundle", "entry": [{"resource": referral(**elements)}]}
+    request["prefetch"]["orders"] = unreadable
+    (card,) = answered(request)
+    assert card["extension"][EXTENSION]["verdict"] == "borderline"
+    assert "decision against a liver transplantation is in doubt" in card["detail"]
+    assert all("isRecommended" not in item for item in card.get("suggestions", []))
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (referral(intent="proposal"), "proposed or planned, not ordered"),
+        (referral(intent="plan"), "proposed or planned, not ordered"),
+        (referral(status="draft", intent="proposal"), "proposed or planned, not ordered"),
+        (referral(authoredOn="2015-03-01"), "out of date: active, and written 12 months ago or more"),
+        (
+            referral(authoredOn="2015-03-01", status="draft"),
+            "out of date: a draft, and written 12 months ago or more",
+        ),
+        (
+            referral(authoredOn="2025-11-23", status="on-hold"),
+            "out of date: on hold, and written 12 months ago or more",
+        ),
+    ],
+    ids=repr,
+)
+def test_what_was_never_ordered_or_is_forgotten_is_listed_and_suppresses_no_referral(
+    order: Json, reason: str
+) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["orders"] = {"resourceType": "Bundle", "entry": [{"resource": order}]}
+    (card,) = answered(request)
+    (draft,) = card["suggestions"]
+    assert draft["isRecommended"] is True
+    assert UNKNOWN not in json.dumps(card)
+    (listed,) = card["extension"][EXTENSION]["ordersSetAside"]
+    assert (listed["reference"], listed["reason"]) == ("ServiceRequest/asked", reason)
+    assert reason in html.unescape(card["detail"].replace("\\", ""))
+
+
+def test_a_draft_that_is_already_there_is_named_where_no_second_one_is_offered() -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["orders"] = {
+        "resourceType": "Bundle",
+        "entry": [{"resource": referral(status="draft")}],
+    }
+    (card,) = answered(request)
+    assert "suggestions" not in card
+    text = html.unescape(card["detail"].replace("\\", ""))
+    assert "ServiceRequest/asked" in text
+    assert "for which no second one is offered: already there: a draft." in text
+
+
+@pytest.mark.parametrize(
+    "order", [referral(), referral(authoredOn="2025-11-24"), referral(intent="reflex-order")]
+)
+def test_an_active_referral_of_the_last_year_is_answered_with_no_card(order: Json) -> None:
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"]["orders"] = {"resourceType": "Bundle", "entry": [{"resource": order}]}
+    assert answered(request) == []
