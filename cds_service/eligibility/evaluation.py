@@ -56,6 +56,7 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
             *_age_warnings(on, ages_out, resolves_on, is_exact=_is_exact(facts)),
             *_imaging_warnings(results, on, resolves_on),
             *_blind(facts),
+            *_in_doubt(facts),
         ),
         differences=tuple(item for other, found in compared for item in _differences(results, other, found)),
         other_verdicts=tuple(
@@ -267,6 +268,12 @@ def _imaging_warnings(
         if resolves_on is not None and on <= day < resolves_on
     ]
     return (*gone, *going)
+
+
+def _in_doubt(facts: Facts) -> tuple[str, ...]:
+    """Why liver metastases are open although something is on record: the headline has no room to name it."""
+    gap = facts.liver_metastases.gap
+    return (gap.reason,) if gap is not None and gap.kind is GapKind.INDETERMINATE else ()
 
 
 def _blind(facts: Facts) -> tuple[str, ...]:
