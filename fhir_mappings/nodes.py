@@ -40,6 +40,12 @@ class ExtensionNode(Struct, gc=False):
     valueCodeableConcept: Concept = None  # noqa: N815  FHIR's own name
 
 
+class StageNode(Struct, gc=False):
+    """Condition.stage: the stage may say where the metastases are."""
+
+    summary: Concept = None
+
+
 class SearchNode(Struct, gc=False):
     """Bundle.entry.search."""
 
@@ -83,6 +89,12 @@ class Node(Struct, gc=False):
         | float
         | bool
         | None
+    ) = None
+    stage: list[StageNode | list[Any] | str | float | bool | None] | StageNode | str | float | bool | None = (
+        None
+    )
+    conclusionCode: (  # noqa: N815  FHIR's own name
+        list[ConceptNode | list[Any] | str | float | bool | None] | ConceptNode | str | float | bool | None
     ) = None
     subject: ReferenceNode | list[Any] | str | float | bool | None = None
     patient: ReferenceNode | list[Any] | str | float | bool | None = None

@@ -60,6 +60,7 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
             *_imaging_warnings(results, on, resolves_on),
             *_blind(facts),
             *unseen_orders(facts),
+            *_in_doubt(facts),
         ),
         differences=tuple(item for other, found in compared for item in _differences(results, other, found)),
         other_verdicts=tuple((other.id, str(_verdict(facts, found, discussed))) for other, found in compared),
@@ -253,6 +254,12 @@ def _imaging_warnings(
         if resolves_on is not None and on <= day < resolves_on
     ]
     return (*gone, *going)
+
+
+def _in_doubt(facts: Facts) -> tuple[str, ...]:
+    """Why liver metastases are open although something is on record: the headline has no room to name it."""
+    gap = facts.liver_metastases.gap
+    return (gap.reason,) if gap is not None and gap.kind is GapKind.INDETERMINATE else ()
 
 
 def _blind(facts: Facts) -> tuple[str, ...]:

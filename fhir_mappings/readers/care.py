@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import (
@@ -26,6 +27,7 @@ from fhir_mappings.readers.conditions import (
     net_conditions,
     other_malignancies,
 )
+from fhir_mappings.relevance import LABELLED_MALIGNANCY, labels
 from fhir_mappings.resource import Resource, Use, codings, intent
 
 
@@ -158,7 +160,7 @@ def other_malignancy(chart: Chart) -> Fact[Presence]:
     No list of SNOMED codes is complete, so a Condition that only reads like a malignancy takes certainty away.
     """
     found = other_malignancies(chart)
-    labelled = [item for item in chart.conditions_labelled(_reads_like_malignancy) if is_active(item)]
+    labelled = [item for item in _labelled(chart) if is_active(item)]
     active = [item for item in found.others if item.use is Use.USE and is_active(item)]
     used = {item.reference for item in (*active, *net_conditions(chart))}
     discarded = chart.dropped("other_malignancy") + tuple(
@@ -197,7 +199,16 @@ def _malignancy_words() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(malignant, re.IGNORECASE), re.compile(taken_back, re.IGNORECASE)
 
 
-def _reads_like_malignancy(label: str) -> bool:
+def _labelled(chart: Chart) -> list[Resource]:
+    return chart.labelled("Condition", LABELLED_MALIGNANCY, _reads_like_malignancy)
+
+
+def _reads_like_malignancy(condition: Mapping[str, Any]) -> bool:
+    code = condition.get("code")
+    return isinstance(code, dict) and any(_is_malignant(label) for label in labels(code))
+
+
+def _is_malignant(label: str) -> bool:
     malignant, taken_back = _malignancy_words()
     return malignant.search(label) is not None and taken_back.search(label) is None
 

@@ -9,6 +9,7 @@ from typing import Any
 from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import Discarded, Evidence
 from fhir_mappings.inputs import HISTOLOGY_CODES, METASTATIC_NET, NET_HISTOLOGY
+from fhir_mappings.readers.findings import coded_findings
 from fhir_mappings.resource import Resource, Use, codings, written
 from fhir_mappings.valueset import normalise_code, normalise_system
 
@@ -53,6 +54,10 @@ def _statements(chart: Chart) -> Iterator[Histology]:
             yield from _of_condition(chart, resource)
         elif resource.kind == "Observation" and resource.meanings & HISTOLOGY_CODES:
             yield from _of_concept(chart, resource, "valueCodeableConcept", resource.coded_value)
+    for found in coded_findings(chart):
+        source = Source.PATHOLOGY if "report-pathology" in found.resource.meanings else Source.DIAGNOSIS
+        for coding in codings(found.concept) if not found.is_denied else ():
+            yield Histology(coding_meanings(chart, coding), source, found.evidence, found.resource)
 
 
 def _of_condition(chart: Chart, condition: Resource) -> Iterator[Histology]:

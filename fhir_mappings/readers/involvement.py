@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from enum import Enum
 from itertools import product
 
 from fhir_mappings.chart import Chart, once
@@ -18,10 +19,12 @@ from fhir_mappings.facts import (
     Note,
 )
 from fhir_mappings.interval import Interval, hull
+from fhir_mappings.metastasis_words import names_whole_liver
 from fhir_mappings.quantity import PERCENT, VOLUME, Measured, Refused, measure
 from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.presence import has_value
 from fhir_mappings.readers.tumour_links import REFUSALS, links
+from fhir_mappings.relevance import labels
 from fhir_mappings.resource import Resource
 from fhir_mappings.when import PartialDate, add_months, surely_before
 
@@ -173,22 +176,45 @@ def _estimate(chart: Chart, item: Resource, method: InvolvementMethod) -> _Estim
         return Discarded(item.value_evidence(), REFUSALS[Tumour.OTHER])
     if not has_value(item):
         return Discarded(item.value_evidence(), "states no value")
+    where = _site(chart, item)
+    if where is _Site.ELSEWHERE:
+        return Discarded(item.value_evidence(), where.value)
     evidence = item.value_evidence()
     bounds = [_CATEGORIES[name] for name in chart.meanings(item.coded_value) if name in _CATEGORIES]
     if bounds:
         value = LiverInvolvement(hull(bounds), item.date, InvolvementMethod.CATEGORY)
-        return _Estimate(value, (evidence,), item.why)
+        return _Estimate(value, (evidence,), item.why or where.value)
     measured = measure(item.data, PERCENT)
     if not isinstance(measured, Measured):
         reason = measured.reason if measured is not None else "its value cannot be read"
-        return _Estimate(LiverInvolvement(_ANY_PERCENT, item.date, method), (evidence,), item.why or reason)
+        return _Estimate(
+            LiverInvolvement(_ANY_PERCENT, item.date, method), (evidence,), item.why or where.value or reason
+        )
     words = "a value in free text needs a clinician's confirmation" if measured.needs_confirmation else ""
     return _Estimate(
         LiverInvolvement(measured.interval, item.date, method),
         (replace(evidence, value=measured.as_written),),
-        item.why or words,
+        item.why or where.value or words,
         measured.note,
     )
+
+
+class _Site(Enum):
+    """Of what an observation speaks: the liver, as its code says, unless its body site says otherwise."""
+
+    LIVER = ""
+    ELSEWHERE = "speaks of another organ than the liver"
+    UNTOLD = "its body site is not known to be the whole liver"
+
+
+def _site(chart: Chart, item: Resource) -> _Site:
+    site = item.data.get("bodySite")
+    meanings = chart.meanings(site)
+    if site is None or meanings & {"body-site-liver", "metastasis-site-liver"}:
+        return _Site.LIVER
+    if any(name.startswith(("site-", "extrahepatic-", "nodes-")) for name in meanings):
+        return _Site.ELSEWHERE
+    return _Site.LIVER if any(map(names_whole_liver, labels(site))) else _Site.UNTOLD
 
 
 # --- tumour volume over liver volume of one study ---------------------------------------------------------------------
@@ -234,8 +260,11 @@ def _volumes(chart: Chart, name: str) -> tuple[list[_Volume], list[Discarded]]:
     volumes: list[_Volume] = []
     refused: list[Discarded] = []
     for item in (*found.usable, *found.candidates):
+        where = _site(chart, item)
         measured = None if item.is_absent else measure(item.data, VOLUME)
-        if isinstance(measured, Measured) and measured.note is None:
+        if where is not _Site.LIVER:
+            refused.append(Discarded(item.evidence("bodySite"), where.value))
+        elif isinstance(measured, Measured) and measured.note is None:
             volumes.append((item, measured))
         else:
             reason = measured.reason if isinstance(measured, Refused) else "states no volume with a unit"

@@ -262,7 +262,7 @@ def test_an_answer_that_is_neither_takes_certainty_from_an_older_negative_one(va
 
 @pytest.mark.parametrize("where", ["derivedFrom", "partOf", "report", "nowhere"])
 def test_the_absence_rests_on_pet_where_method_source_or_report_says_so(where: str) -> None:
-    pet = procedure(PET)
+    pet = procedure(PET, on="2026-10-20")
     study = report(PET)
     links = {"derivedFrom": {"derivedFrom": [ref(study)]}, "partOf": {"partOf": [ref(pet)]}}
     item = extrahepatic(pet=False, **links.get(where, {}))

@@ -119,6 +119,37 @@ def test_no_value_takes_nothing_away(elements: dict[str, Any]) -> None:
     assert gap.kind is GapKind.NOT_RECORDED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ki-67 5 %, hot spot 25 %",
+        "Ki-67 5 %, hot spot 25",
+        "Ki-67 3 % (previously 12 %)",
+        "Ki-67 3 % (previously 12)",
+        "Ki-67 3 % (12 previously)",
+        "12 before, now 3 %",
+        "3 %,25 in hot spots",
+    ],
+)
+def test_of_two_numbers_in_words_none_is_chosen(text: str) -> None:
+    assert facts_of(net(), ki67(text)).ki67_percent.gap is not None
+    assert interval(facts_of(net(), ki67(2), ki67(text))) == "2-100"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ki-67 5 % (2024-05-06)",
+        "MIB-1 (06.05.2024): 5 %",
+        "Ki67 5 % of 500 cells, G2",
+        "5 % at 400x",
+        "Ki-67 5 %",
+    ],
+)
+def test_the_number_of_a_marker_a_day_a_grade_or_a_count_is_no_second_value(text: str) -> None:
+    assert interval(facts_of(net(), ki67(2), ki67(text))) == "2-5"
+
+
 def test_a_value_among_other_words_needs_confirmation() -> None:
     facts = facts_of(net(), ki67("proliferation index about 12 % in hot spots"))
     assert facts.ki67_percent.gap is not None
