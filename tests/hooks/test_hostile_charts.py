@@ -163,3 +163,71 @@ def test_a_tumour_volume_for_each_lesion_is_not_taken_for_the_whole(sizes: tuple
         request["prefetch"]["observations"]["entry"].append({"resource": finding})
     response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
     assert not (response.json or {})["cards"][0]["summary"].startswith("Meets")
+
+
+def labelled(system: str, code: str, display: str | None = None, text: str | None = None) -> Json:
+    coding = {"system": system, "code": code} | ({"display": display} if display else {})
+    return {"coding": [coding]} | ({"text": text} if text else {})
+
+
+FINDINGS = "urn:milan-net:codesystem:findings"
+OUTSIDE = (FINDINGS, "extrahepatic-disease")
+LABELS_AGAINST_THEIR_CODES = [
+    (OUTSIDE, labelled(SCT, "2667000", "Present")),
+    (OUTSIDE, labelled(SCT, "2667000", "Absent", "Two bone metastases")),
+    (OUTSIDE, labelled(SCT, "2667000", text="Vorhanden")),
+    (OUTSIDE, labelled(SCT, "52101004", "No bone metastasis")),
+    ((LOINC, "33732-9"), labelled(SCT, "54102005", "G3")),
+    ((LOINC, "33732-9"), labelled(SCT, "1663004", "G2", "Grad 3")),
+    ((LOINC, "84892-9"), labelled(SCT, "258254000", "R1")),
+    ((LOINC, "21907-1"), labelled(SCT, "1229904003", "cM1b")),
+    ((LOINC, "97509-4"), labelled(SCT, "359746009", "Progressive disease")),
+    (
+        (LOINC, "59847-4"),
+        labelled("http://terminology.hl7.org/CodeSystem/icd-o-3", "8240/3", "Small cell carcinoma"),
+    ),
+    ((FINDINGS, "liver-involvement-category"), labelled(FINDINGS, "11-25", "> 50 %")),
+]
+
+
+@pytest.mark.parametrize(("question", "answer"), LABELS_AGAINST_THEIR_CODES, ids=repr)
+def test_an_answer_whose_words_say_something_else_takes_certainty_away_and_is_named(
+    question: tuple[str, str], answer: Json
+) -> None:
+    request = copy.deepcopy(REQUEST)
+    resource = observed(*question, valueCodeableConcept=answer)
+    request["prefetch"]["observations"]["entry"].append({"resource": resource})
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    (card,) = (response.json or {})["cards"]
+    assert not card["summary"].startswith(("Meets", "Outside"))
+    assert "Observation/added" in json.dumps(card["extension"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["No bone metastasis", "Absence of bone metastasis", "Keine Knochenmetastasen", "Geen botmetastasen"],
+)
+def test_a_metastasis_that_its_label_denies_is_neither_present_nor_absent(words: str) -> None:
+    for code in (labelled(SCT, "94222008", words), labelled(SCT, "94222008", text=words)):
+        request = copy.deepcopy(REQUEST)
+        request["prefetch"]["conditions"]["entry"].append({"resource": bone(code=code)})
+        response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+        (card,) = (response.json or {})["cards"]
+        assert not card["summary"].startswith(("Meets", "Outside"))
+        assert "Condition/bone" in json.dumps(card["extension"])
+
+
+@pytest.mark.parametrize("site", [{"text": "Right lobe"}, labelled(SCT, "10200004", "Liver, segment VII")])
+@pytest.mark.parametrize(("part", "size"), [("liver-volume", 900), ("liver-tumour-volume", 150)])
+def test_the_volume_of_a_part_of_the_liver_is_not_that_of_the_whole(part: str, size: int, site: Json) -> None:
+    request = copy.deepcopy(REQUEST)
+    for code in ("liver-volume", "liver-tumour-volume"):
+        millilitres = {"unit": "mL", "system": "http://unitsofmeasure.org", "code": "mL"}
+        value = {"value": size if code == part else 600 if part == "liver-volume" else 1500, **millilitres}
+        finding = observed(FINDINGS, code, valueQuantity=value) | {"id": code}
+        finding |= {"bodySite": site} if code == part else {}
+        request["prefetch"]["observations"]["entry"].append({"resource": finding})
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    (card,) = (response.json or {})["cards"]
+    assert not card["summary"].startswith("Outside" if part == "liver-volume" else "Meets")
+    assert f"Observation/{part}" in json.dumps(card["extension"])
