@@ -165,6 +165,12 @@ def test_a_tumour_volume_for_each_lesion_is_not_taken_for_the_whole(sizes: tuple
     assert not (response.json or {})["cards"][0]["summary"].startswith("Meets")
 
 
+def card_of(request: Json) -> Json:
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    (card,) = (response.json or {})["cards"]
+    return dict(card)
+
+
 def labelled(system: str, code: str, display: str | None = None, text: str | None = None) -> Json:
     coding = {"system": system, "code": code} | ({"display": display} if display else {})
     return {"coding": [coding]} | ({"text": text} if text else {})
@@ -197,8 +203,7 @@ def test_an_answer_whose_words_say_something_else_takes_certainty_away_and_is_na
     request = copy.deepcopy(REQUEST)
     resource = observed(*question, valueCodeableConcept=answer)
     request["prefetch"]["observations"]["entry"].append({"resource": resource})
-    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
-    (card,) = (response.json or {})["cards"]
+    card = card_of(request)
     assert not card["summary"].startswith(("Meets", "Outside"))
     assert "Observation/added" in json.dumps(card["extension"])
 
@@ -211,8 +216,7 @@ def test_a_metastasis_that_its_label_denies_is_neither_present_nor_absent(words:
     for code in (labelled(SCT, "94222008", words), labelled(SCT, "94222008", text=words)):
         request = copy.deepcopy(REQUEST)
         request["prefetch"]["conditions"]["entry"].append({"resource": bone(code=code)})
-        response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
-        (card,) = (response.json or {})["cards"]
+        card = card_of(request)
         assert not card["summary"].startswith(("Meets", "Outside"))
         assert "Condition/bone" in json.dumps(card["extension"])
 
@@ -227,7 +231,41 @@ def test_the_volume_of_a_part_of_the_liver_is_not_that_of_the_whole(part: str, s
         finding = observed(FINDINGS, code, valueQuantity=value) | {"id": code}
         finding |= {"bodySite": site} if code == part else {}
         request["prefetch"]["observations"]["entry"].append({"resource": finding})
-    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
-    (card,) = (response.json or {})["cards"]
+    card = card_of(request)
     assert not card["summary"].startswith("Outside" if part == "liver-volume" else "Meets")
     assert f"Observation/{part}" in json.dumps(card["extension"])
+
+
+def first_with(request: Json, key: str, text: str) -> Json:
+    """The first resource of a prefetch key whose JSON holds a text."""
+    found = (entry["resource"] for entry in request["prefetch"][key]["entry"])
+    return next(item for item in found if text in json.dumps(item))
+
+
+@pytest.mark.parametrize("words", ["R1 resection", "R2", "incomplete", "unvollständig", "onvolledig"])
+def test_an_outcome_in_words_beside_a_coded_r0_takes_certainty_away(words: str) -> None:
+    request = copy.deepcopy(REQUEST)
+    operation = first_with(request, "procedures", "276190007")
+    operation["outcome"] = {**operation.get("outcome", {}), "text": words}
+    card = card_of(request)
+    assert not card["summary"].startswith(("Meets", "Outside"))
+    assert f"Procedure/{operation['id']}" in json.dumps(card["extension"])
+
+
+def test_a_histology_in_the_words_of_an_extension_takes_certainty_away() -> None:
+    request = copy.deepcopy(REQUEST)
+    tumour = first_with(request, "conditions", "C7A.012")
+    url = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
+    tumour["extension"] = [{"url": url, "valueCodeableConcept": {"text": "Small cell carcinoma"}}]
+    card = card_of(request)
+    assert not card["summary"].startswith(("Meets", "Outside"))
+    assert f"Condition/{tumour['id']}" in json.dumps(card["extension"])
+
+
+def test_a_high_ki67_in_a_component_counts_though_the_parent_says_that_it_has_no_value() -> None:
+    request = copy.deepcopy(REQUEST)
+    quantity = {"value": 15, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}
+    part = {"code": coded(LOINC, "29593-1"), "valueQuantity": quantity}
+    panel = observed(LOINC, "29593-1", dataAbsentReason={"text": "see component"}, component=[part])
+    request["prefetch"]["observations"]["entry"].append({"resource": panel})
+    assert "Ki-67 15 %" in card_of(request)["summary"]
