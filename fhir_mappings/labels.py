@@ -33,19 +33,19 @@ def words_contradict(value_set_ids: Iterable[str], words: str | None) -> bool:
     names = frozenset(value_set_ids)
     if not names or not _is_readable(words):
         return False
-    said = _words().harmless.sub(" ", words or "")
+    said = (words or "").lower()
     return _is_denied(names, said) or any(_is_answered_otherwise(name, said) for name in names)
 
 
 def answers_in(question: str, words: str) -> frozenset[str]:
     """The answers to a question whose words a text holds, outside a denial."""
-    said = _words().denial.sub(" ", _words().harmless.sub(" ", words))
+    said = _words().denial.sub(" ", _words().harmless.sub(" ", words.lower()))
     return frozenset(name for name, answer in _words().answers[question].items() if answer.search(said))
 
 
 def names_part_of_liver(words: str) -> bool:
     """Whether words name a lobe, a segment or another part of the liver."""
-    return _words().part_of_liver.search(words) is not None
+    return _words().part_of_liver.search(words.lower()) is not None
 
 
 def _is_readable(words: str | None) -> bool:
@@ -55,16 +55,20 @@ def _is_readable(words: str | None) -> bool:
 def _is_denied(names: frozenset[str], said: str) -> bool:
     """Whether a label denies what its code says, or fails to where the code says that there is nothing."""
     given = _words()
-    if names & given.needed and not given.absence.search(said):
+    if names & given.needed and not given.absence.search(given.harmless.sub(" ", said)):
         return True
-    return bool(names - given.allowed) and given.denies.search(said) is not None
+    if names <= given.allowed or not given.denies.search(said):  # most labels of a chart end here
+        return False
+    return given.denies.search(given.harmless.sub(" ", said)) is not None
 
 
 def _is_answered_otherwise(name: str, said: str) -> bool:
     """Whether a label holds the words of another answer, when its own words are left out."""
-    for answers in _words().answers.values():
+    given = _words()
+    for answers in given.answers.values():
         if name in answers:
-            left = _words().denial.sub(" ", answers[name].sub(" ", said))
+            own = answers[name].sub(" ", given.harmless.sub(" ", said))
+            left = given.denial.sub(" ", own)
             return any(other.search(left) for key, other in answers.items() if key != name)
     return False
 
@@ -74,7 +78,7 @@ def _is_answered_otherwise(name: str, said: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """The patterns of the word list; see its description."""
+    """The patterns of the word list, for labels in small letters; see its description."""
 
     harmless: re.Pattern[str]
     denies: re.Pattern[str]  # a label that denies as a whole
@@ -93,8 +97,8 @@ def _words() -> _Words:
     leading, anywhere = _either(denials["leading"]), _either(denials["anywhere"])
     return _Words(
         harmless=_alone(given["harmless"]),
-        denies=_compiled(rf"^\W*{leading}|[:(–-]\s*{leading}\W*$|{anywhere}"),
-        denial=_compiled(rf"{leading}[^,;:.()]*"),
+        denies=re.compile(rf"^\W*{leading}|[:(–-]\s*{leading}\W*$|{anywhere}"),
+        denial=re.compile(rf"{leading}[^,;:.()]*"),
         absence=_alone([*denials["leading"], *denials["anywhere"], *denials["clearing"]]),
         needed=frozenset(denials["needed"]),
         allowed=frozenset(denials["allowed"]),
@@ -113,17 +117,13 @@ def _read() -> dict[str, Any]:
 
 
 def _alone(words: Iterable[str]) -> re.Pattern[str]:
-    return _compiled(_either(words))
+    return re.compile(_either(words))
 
 
 def _either(words: Iterable[str]) -> str:
     """Any of some words, each standing alone; * stands for the rest of a word."""
-    ways = "|".join(re.escape(word).replace(r"\*", r"\w*") for word in words)
+    ways = "|".join(re.escape(word.lower()).replace(r"\*", r"\w*") for word in words)
     return rf"(?:(?<!\w)(?:{ways})(?!\w))"
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
 
 
 @cache
@@ -134,4 +134,4 @@ def _display_keywords() -> Mapping[str, tuple[re.Pattern[str], ...]]:
 
 def _any_of(words: Iterable[str]) -> re.Pattern[str]:
     ways = (rf"\b{re.escape(word)}\b" if len(word) <= _ALONE else re.escape(word) for word in words)
-    return _compiled("|".join(ways))
+    return re.compile("|".join(ways), re.IGNORECASE)

@@ -134,5 +134,5 @@ def misanswered(data: Mapping[str, Any], terminology: Terminology) -> bool:
         concept
         for part in (data, *(data.get("component") or ()))
         for concept in (part.get("valueCodeableConcept"), *(part.get("interpretation") or ()))
-    ]
+    ] + [part.get("code") for part in data.get("component") or ()]
     return any(contradicted(concept, terminology) for concept in answers)

@@ -58,6 +58,8 @@ def test_a_label_that_denies_contradicts_what_is_there(value_set_id: str, label:
         "Botmetastase, niet gespecificeerd",
         "Nodal metastasis of bone",
         "No. 8 vertebra, bone metastasis",
+        "Bone metastasis present/absent",
+        "Bone metastasis, presence or absence",
     ],
 )
 def test_a_label_that_only_holds_a_denial_of_something_else_denies_nothing(label: str) -> None:

@@ -300,6 +300,21 @@ def test_one_report_makes_two_days_one_study() -> None:
     assert involvement(facts_of(tumour, liver, report(f"{LOINC}|36046-1", tumour, liver))) == "25"
 
 
+@pytest.mark.parametrize("undated", [0, 1])
+def test_one_volume_of_a_study_gives_its_day_to_the_other(undated: int) -> None:
+    pair = list(volumes())
+    del pair[undated]["effectiveDateTime"]
+    value = facts_of(*pair, report(f"{LOINC}|36046-1", *pair)).liver_involvement_percent.value
+    assert value is not None
+    assert str(value.date) == "2026-10-20"
+
+
+def test_two_volumes_of_one_day_are_one_study_where_only_one_stands_in_a_report() -> None:
+    tumour, liver = volumes()
+    assert involvement(facts_of(tumour, liver, report(f"{LOINC}|36046-1", tumour))) == "25"
+    assert involvement(facts_of(tumour, liver, report(f"{LOINC}|36046-1", liver))) == "25"
+
+
 @pytest.mark.parametrize(("tumour", "liver"), [(1700, 1680), (4, 16), (4000, 9000)])
 def test_a_tumour_larger_than_the_liver_and_an_implausible_liver_are_no_measure(
     tumour: float, liver: float
@@ -350,10 +365,18 @@ def test_an_unconfirmed_newer_value_does_not_make_an_older_one_current() -> None
     assert (str(value.percent), str(value.date)) == ("20-30", "2025-12-01")
 
 
-def test_an_undated_value_alone_settles_nothing() -> None:
-    gap = facts_of(estimate(30, on=None)).liver_involvement_percent.gap
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (estimate(30, on=None), "without a date"),
+        (estimate(30, status="preliminary"), "status is preliminary"),
+    ],
+)
+def test_an_undated_or_unconfirmed_value_alone_settles_nothing(item: Json, reason: str) -> None:
+    gap = facts_of(item).liver_involvement_percent.gap
     assert gap is not None
     assert gap.kind is GapKind.INDETERMINATE
+    assert gap.reason.endswith(f"but {reason}.")
 
 
 LIVER = f"{SCT}|10200004"

@@ -444,3 +444,10 @@ def test_a_stained_gene_counts_where_the_parent_says_that_it_has_no_value() -> N
 def test_a_registry_item_that_is_said_to_be_absent_has_no_value() -> None:
     item = ki67("XXX.6", code=f"{NAACCR}|3863", dataAbsentReason={"text": "error"})
     assert interval(facts_of(net(), ki67(2), item)) == "2"
+
+
+def test_a_ki67_component_labelled_as_another_marker_may_be_any_value() -> None:
+    part = {"code": concept(f"{LOINC}|29593-1|Estrogen receptor"), "valueQuantity": percent(1)}
+    panel = observation(f"{LOINC}|29593-1", dataAbsentReason={"text": "see parts"}, component=[part])
+    assert interval(facts_of(net(), panel)) is None
+    assert interval(facts_of(net(), ki67(2), panel)) == "2-100"

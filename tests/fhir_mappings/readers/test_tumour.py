@@ -19,12 +19,15 @@ from tests.builders import (
     condition,
     extension,
     facts_of,
+    facts_of_prefetch,
     grade,
     histology,
     net,
     observation,
+    patient,
     ref,
     report,
+    searchset,
     specimen,
 )
 
@@ -420,3 +423,50 @@ def test_a_refuted_no_tumour_is_neither_a_tumour_nor_none() -> None:
     assert fact.value is None
     assert fact.gap is not None
     assert fact.gap.kind is GapKind.INDETERMINATE
+
+
+LOW = f"{SCT}|1155708003"
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        grade(LOW),
+        grade(f"{SCT}|1228845001"),
+        grade(G3, dataAbsentReason={"text": "error"}),
+        observation(f"{LOINC}|33732-9"),
+    ],
+)
+def test_a_low_gx_or_missing_grade_takes_nothing_from_g1(silent: Json) -> None:
+    found = facts_of(net(), grade(G1), silent).histologic_grade
+    assert found.value is not None
+    assert found.value.grade is Grade.G1
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (LOW, "is of a two-tier or three-tier scale, which is not G1 to G3"),
+        ("urn:lab|HG", "holds no grade that can be read"),
+    ],
+)
+def test_a_grade_that_gives_none_says_why(value: str, reason: str) -> None:
+    gap = facts_of(net(), grade(value)).histologic_grade.gap
+    assert gap is not None
+    assert gap.reason == f"Histologic grade: the entry on record {reason}."
+
+
+def test_observations_that_were_not_sent_hide_a_tumour_only_where_something_hints_at_one() -> None:
+    whole = {"patient": patient(), "conditions": searchset()}
+    hinted = {**whole, "conditions": searchset(condition(f"{ICD_CM}|C78.7"))}
+    unread = {**whole, "observations": searchset(observation(f"{LOINC}|59847-4", valueString="NEC"))}
+    cases = (
+        (whole, GapKind.NOT_RECORDED),
+        (hinted, GapKind.NOT_SENT),
+        (unread, GapKind.UNREADABLE),
+        ({"patient": patient()}, GapKind.NOT_SENT),
+    )
+    for prefetch, kind in cases:
+        gap = facts_of_prefetch(prefetch).neuroendocrine_tumour.gap
+        assert gap is not None
+        assert gap.kind is kind
