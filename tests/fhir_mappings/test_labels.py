@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import fhir_mappings
-from fhir_mappings.labels import answers_in, display_contradicts, words_contradict
+from fhir_mappings.labels import answers_in, display_contradicts, names_part_of_liver, words_contradict
 from fhir_mappings.valueset import terminology
 
 PATH = Path(fhir_mappings.__file__).parent / "valuesets" / "display-keywords.json"
@@ -166,3 +166,17 @@ def test_words_name_the_answers_that_they_hold_outside_a_denial() -> None:
     assert answers_in("residual status", "incomplete") == {"residual-r1", "residual-r2"}
     assert answers_in("residual status", "R0, no R1 margin") == {"residual-r0"}
     assert answers_in("residual status", "without complication") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("Right lobe", True),
+        ("Lebersegment 7", True),
+        ("linkerkwab", True),
+        ("Liver", False),
+        ("Entire liver", False),
+    ],
+)
+def test_words_may_name_a_part_of_the_liver(words: str, *, expected: bool) -> None:
+    assert names_part_of_liver(words) is expected

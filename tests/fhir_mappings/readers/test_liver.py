@@ -561,6 +561,28 @@ def test_one_preliminary_tumour_volume_of_several_makes_the_share_unconfirmed() 
     assert involvement(facts_of(tumour, tumour | {"id": "second", "status": "preliminary"}, liver)) is None
 
 
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"valueBoolean": True}, "its value cannot be read"),
+        ({"valueQuantity": percent(140)}, "the value lies outside 0 to 100 %"),
+    ],
+)
+def test_an_estimate_that_cannot_be_read_says_why(elements: dict[str, Any], reason: str) -> None:
+    gap = facts_of(observation(PERCENT, **elements)).liver_involvement_percent.gap
+    assert gap is not None
+    assert gap.reason.endswith(f"but {reason}.")
+
+
+def test_one_tumour_volume_that_may_be_larger_than_the_liver_is_no_measure() -> None:
+    tumour, liver = volumes()
+    bounds = {"low": percent(1000, unit="mL"), "high": percent(2000, unit="mL")}
+    uncertain = {key: value for key, value in tumour.items() if key != "valueQuantity"} | {
+        "valueRange": bounds
+    }
+    assert involvement(facts_of(uncertain, liver)) is None
+
+
 # --- resectability ----------------------------------------------------------------------------------------------------
 
 BOARD = f"{OWN}|liver-metastases-resectability"

@@ -405,6 +405,14 @@ def test_the_words_beside_a_metastasis_of_the_net_take_certainty_away() -> None:
     assert facts_of(net(), histology(NET_G1), metastasis).differentiation.value is None
 
 
+def test_an_extension_that_is_no_histology_takes_nothing_away() -> None:
+    primary = net()
+    metastasis = condition(
+        f"{ICD_CM}|C7B.02", extension=[extension("related-primary-cancer-condition", target=primary)]
+    )
+    assert facts_of(primary, metastasis, histology(NET_G1)).differentiation.value is Differentiation.NET_G1
+
+
 def test_the_words_beside_a_german_site_code_take_certainty_from_its_histology() -> None:
     site = condition(f"{ICD}|C17.2", extension=[in_words({"text": "kleinzellig"})])
     assert facts_of(site, histology(NET_G1, focus=[ref(site)])).differentiation.value is None
