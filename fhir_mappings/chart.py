@@ -20,9 +20,10 @@ from fhir_mappings.relevance import (
     LABELLED_MALIGNANCY,
     LABELLED_METASTASIS,
     all_meanings,
-    contradicted,
     holding,
     is_concept,
+    misanswered,
+    misnamed,
     node_meanings,
 )
 from fhir_mappings.resource import Json, Resource, Use, clinical_date, codings, meanings_of, standing
@@ -264,6 +265,8 @@ class Chart:
             meanings = self._settled_meanings(entry, data)
             if meanings == frozenset():
                 return
+        if problem is None and meanings is not None and self._is_misanswered(entry.type, data):
+            problem = "its words say something else than its codes mean"
         if problem is not None or meanings is None:
             self._unread.append(
                 _Unread(entry.type, entry.reference, problem or "its code is not a concept", meanings)
@@ -271,6 +274,10 @@ class Chart:
             return
         self._mendings.extend(Mending(entry.reference, element, what) for element, what in mended)
         yield self._resource(entry, data, raw, meanings)
+
+    def _is_misanswered(self, kind: str, data: dict[str, Any]) -> bool:
+        is_finding = kind == "Observation" and standing(kind, data, self.on)[0] is not Use.DROP
+        return is_finding and misanswered(data, self.terminology)
 
     def _is_only_patient(self, entry: Entry) -> bool:
         return entry.type == "Patient" and self._patients == 1
@@ -295,9 +302,9 @@ class Chart:
     ) -> Resource:
         kind = entry.type
         use, why, is_current, is_negated = standing(kind, data, self.on)
-        said = (data.get("code"), data.get("valueCodeableConcept"))
-        if use is Use.USE and any(contradicted(concept, self.terminology) for concept in said):
+        if use is Use.USE and misnamed(data, self.terminology):
             use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
+            is_negated = False  # it refutes nobody can tell what
         if use is Use.USE and raw.get("modifierExtension"):
             use, why = Use.CANDIDATE, "it carries a modifier extension, which may change its meaning"
         day = clinical_date(kind, data)

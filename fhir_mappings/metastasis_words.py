@@ -23,7 +23,7 @@ class NamedMetastasis:
 
 @cache
 def _patterns() -> Mapping[str, re.Pattern[str]]:
-    names = ("metastasis", "liver", "elsewhere", "part", "category", "before", "after", "but")
+    names = ("metastasis", "liver", "elsewhere", "category", "before", "after", "but")
     return {name: re.compile("|".join(_keywords()[name]), re.IGNORECASE) for name in names}
 
 
@@ -56,11 +56,6 @@ def _is_denied(sentence: str, named: re.Match[str]) -> bool:
     before = _patterns()["but"].sub(" ", sentence[: named.end()])
     after = _patterns()["but"].sub(" ", sentence[named.end() :])
     return bool(_patterns()["before"].search(before) or _patterns()["after"].search(after))
-
-
-def names_whole_liver(label: str) -> bool:
-    """Whether a label of a body site names the liver, and no part of it."""
-    return bool(_patterns()["liver"].search(label)) and not _patterns()["part"].search(label)
 
 
 def named_by_code(system: object, code: object) -> NamedMetastasis | None:

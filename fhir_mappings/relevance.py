@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from fhir_mappings.labels import display_contradicts, words_contradict
 from fhir_mappings.nodes import CodingNode, ConceptNode, ExtensionNode, Node, StageNode
 from fhir_mappings.resource import codings, meanings_of
-from fhir_mappings.valueset import NOTHING, Terminology, display_contradicts, is_other_malignancy
+from fhir_mappings.valueset import NOTHING, Terminology, is_other_malignancy
 
 OTHER_MALIGNANCY = "other-malignancy"  # the codes of that value set, and the ranges of ICD-10 beside it
 LABELLED_MALIGNANCY = "labelled-malignancy"  # what only the words of a Condition say
@@ -177,12 +178,44 @@ def labels(code: Mapping[str, Any]) -> Iterator[str]:
     yield from (text for text in (code.get("text"), *displays) if isinstance(text, str))
 
 
-def contradicted(code: object, terminology: Terminology) -> bool:
-    """Whether a coding that matters is labelled as something else than it means (terminology.md 0.6)."""
-    text = code.get("text") if isinstance(code, Mapping) else None
-    for coding in codings(code):
+def contradicted(concept: object, terminology: Terminology) -> bool:
+    """Whether the words of a concept say something else than its codes mean (terminology.md 0.6).
+
+    A coding is held against its own display, else the text; text and foreign displays against all that is understood.
+    """
+    given = concept.get("text") if isinstance(concept, Mapping) else None
+    text = given if isinstance(given, str) else None
+    known = meanings_of(concept, terminology)
+    loose = [text]
+    for coding in codings(concept):
         ids = terminology.meanings(coding.get("system"), coding.get("code"))
         label = coding.get("display") or text
-        if ids and isinstance(label, str) and display_contradicts(ids, label):
+        if not ids:
+            loose.append(label)
+        elif display_contradicts(ids, label):
             return True
-    return False
+    return any(words_contradict(known, label) for label in loose)
+
+
+def misnamed(data: Mapping[str, Any], terminology: Terminology) -> bool:
+    """Whether a resource is labelled as something else than its code or its sites mean."""
+    sites = data.get("bodySite")
+    concepts = (data.get("code"), *(sites if isinstance(sites, list) else [sites]))
+    return any(contradicted(concept, terminology) for concept in concepts)
+
+
+def misanswered(data: Mapping[str, Any], terminology: Terminology) -> bool:
+    """Whether the words of a finding deny its question, or say something else than its coded answers.
+
+    What it says might be the worst, so it has no value that could be read (terminology.md 0.6).
+    """
+    code = data.get("code") or {}
+    asked = meanings_of(code, terminology)
+    if any(words_contradict(asked, label) for label in labels(code)):
+        return True
+    answers = [
+        concept
+        for part in (data, *(data.get("component") or ()))
+        for concept in (part.get("valueCodeableConcept"), *(part.get("interpretation") or ()))
+    ] + [part.get("code") for part in data.get("component") or ()]
+    return any(contradicted(concept, terminology) for concept in answers)

@@ -7,6 +7,7 @@ from pathlib import Path
 ORDER = [
     "fhir_mappings.conformance",
     "fhir_mappings.interval",
+    "fhir_mappings.labels",
     "fhir_mappings.mending",
     "fhir_mappings.metastasis_words",
     "fhir_mappings.quantity",

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from fhir_mappings.metastasis_words import named_by_code, named_in, names_whole_liver, stems
+from fhir_mappings.metastasis_words import named_by_code, named_in, stems
 from fhir_mappings.relevance import holding
 
 ELSEWHERE, LIVER, BOTH, UNSAID = (False, True), (True, False), (True, True), (False, False)
@@ -103,20 +103,6 @@ def test_a_code_of_icd_9_is_read_like_words(code: str, where: tuple[bool, bool])
 )
 def test_another_code_is_none(system: str | None, code: str | None) -> None:
     assert named_by_code(system, code) is None
-
-
-@pytest.mark.parametrize(
-    ("label", "whole"),
-    [
-        ("Liver", True),
-        ("Leber", True),
-        ("right lobe of liver", False),
-        ("Lebersegment IV", False),
-        ("Spleen", False),
-    ],
-)
-def test_a_part_of_the_liver_is_not_the_liver(label: str, whole: bool) -> None:
-    assert names_whole_liver(label) is whole
 
 
 def test_a_long_text_costs_no_time() -> None:

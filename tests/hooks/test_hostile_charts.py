@@ -457,3 +457,109 @@ def test_an_active_referral_of_the_last_year_is_answered_with_no_card(order: Jso
     request = copy.deepcopy(REQUEST)
     request["prefetch"]["orders"] = {"resourceType": "Bundle", "entry": [{"resource": order}]}
     assert answered(request) == []
+
+
+def card_of(request: Json) -> Json:
+    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
+    (card,) = (response.json or {})["cards"]
+    return dict(card)
+
+
+def labelled(system: str, code: str, display: str | None = None, text: str | None = None) -> Json:
+    coding = {"system": system, "code": code} | ({"display": display} if display else {})
+    return {"coding": [coding]} | ({"text": text} if text else {})
+
+
+FINDINGS = "urn:milan-net:codesystem:findings"
+OUTSIDE = (FINDINGS, "extrahepatic-disease")
+LABELS_AGAINST_THEIR_CODES = [
+    (OUTSIDE, labelled(SCT, "2667000", "Present")),
+    (OUTSIDE, labelled(SCT, "2667000", "Absent", "Two bone metastases")),
+    (OUTSIDE, labelled(SCT, "2667000", text="Vorhanden")),
+    (OUTSIDE, labelled(SCT, "52101004", "No bone metastasis")),
+    ((LOINC, "33732-9"), labelled(SCT, "54102005", "G3")),
+    ((LOINC, "33732-9"), labelled(SCT, "1663004", "G2", "Grad 3")),
+    ((LOINC, "84892-9"), labelled(SCT, "258254000", "R1")),
+    ((LOINC, "21907-1"), labelled(SCT, "1229904003", "cM1b")),
+    ((LOINC, "97509-4"), labelled(SCT, "359746009", "Progressive disease")),
+    (
+        (LOINC, "59847-4"),
+        labelled("http://terminology.hl7.org/CodeSystem/icd-o-3", "8240/3", "Small cell carcinoma"),
+    ),
+    ((FINDINGS, "liver-involvement-category"), labelled(FINDINGS, "11-25", "> 50 %")),
+]
+
+
+@pytest.mark.parametrize(("question", "answer"), LABELS_AGAINST_THEIR_CODES, ids=repr)
+def test_an_answer_whose_words_say_something_else_takes_certainty_away_and_is_named(
+    question: tuple[str, str], answer: Json
+) -> None:
+    request = copy.deepcopy(REQUEST)
+    resource = observed(*question, valueCodeableConcept=answer)
+    request["prefetch"]["observations"]["entry"].append({"resource": resource})
+    card = card_of(request)
+    assert not card["summary"].startswith(("Meets", "Outside"))
+    assert "Observation/added" in json.dumps(card["extension"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["No bone metastasis", "Absence of bone metastasis", "Keine Knochenmetastasen", "Geen botmetastasen"],
+)
+def test_a_metastasis_that_its_label_denies_is_neither_present_nor_absent(words: str) -> None:
+    for code in (labelled(SCT, "94222008", words), labelled(SCT, "94222008", text=words)):
+        request = copy.deepcopy(REQUEST)
+        request["prefetch"]["conditions"]["entry"].append({"resource": bone(code=code)})
+        card = card_of(request)
+        assert not card["summary"].startswith(("Meets", "Outside"))
+        assert "Condition/bone" in json.dumps(card["extension"])
+
+
+@pytest.mark.parametrize("site", [{"text": "Right lobe"}, labelled(SCT, "10200004", "Liver, segment VII")])
+@pytest.mark.parametrize(("part", "size"), [("liver-volume", 900), ("liver-tumour-volume", 150)])
+def test_the_volume_of_a_part_of_the_liver_is_not_that_of_the_whole(part: str, size: int, site: Json) -> None:
+    request = copy.deepcopy(REQUEST)
+    for code in ("liver-volume", "liver-tumour-volume"):
+        millilitres = {"unit": "mL", "system": "http://unitsofmeasure.org", "code": "mL"}
+        value = {"value": size if code == part else 600 if part == "liver-volume" else 1500, **millilitres}
+        finding = observed(FINDINGS, code, valueQuantity=value) | {"id": code}
+        finding |= {"bodySite": site} if code == part else {}
+        request["prefetch"]["observations"]["entry"].append({"resource": finding})
+    card = card_of(request)
+    assert not card["summary"].startswith("Outside" if part == "liver-volume" else "Meets")
+    assert f"Observation/{part}" in json.dumps(card["extension"])
+
+
+def first_with(request: Json, key: str, text: str) -> Json:
+    """The first resource of a prefetch key whose JSON holds a text."""
+    found = (entry["resource"] for entry in request["prefetch"][key]["entry"])
+    return next(item for item in found if text in json.dumps(item))
+
+
+@pytest.mark.parametrize("words", ["R1 resection", "R2", "incomplete", "unvollständig", "onvolledig"])
+def test_an_outcome_in_words_beside_a_coded_r0_takes_certainty_away(words: str) -> None:
+    request = copy.deepcopy(REQUEST)
+    operation = first_with(request, "procedures", "276190007")
+    operation["outcome"] = {**operation.get("outcome", {}), "text": words}
+    card = card_of(request)
+    assert not card["summary"].startswith(("Meets", "Outside"))
+    assert f"Procedure/{operation['id']}" in json.dumps(card["extension"])
+
+
+def test_a_histology_in_the_words_of_an_extension_takes_certainty_away() -> None:
+    request = copy.deepcopy(REQUEST)
+    tumour = first_with(request, "conditions", "C7A.012")
+    url = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
+    tumour["extension"] = [{"url": url, "valueCodeableConcept": {"text": "Small cell carcinoma"}}]
+    card = card_of(request)
+    assert not card["summary"].startswith(("Meets", "Outside"))
+    assert f"Condition/{tumour['id']}" in json.dumps(card["extension"])
+
+
+def test_a_high_ki67_in_a_component_counts_though_the_parent_says_that_it_has_no_value() -> None:
+    request = copy.deepcopy(REQUEST)
+    quantity = {"value": 15, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}
+    part = {"code": coded(LOINC, "29593-1"), "valueQuantity": quantity}
+    panel = observed(LOINC, "29593-1", dataAbsentReason={"text": "see component"}, component=[part])
+    request["prefetch"]["observations"]["entry"].append({"resource": panel})
+    assert "Ki-67 15 %" in card_of(request)["summary"]

@@ -384,3 +384,60 @@ def test_an_unconfirmed_finding_is_no_stronger_than_a_confirmed_one() -> None:
 
 def test_an_order_for_a_pet_is_no_pet() -> None:
     assert presence(facts_of(net(), order(PET))) is None
+
+
+# --- words against codes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verification", ["confirmed", "refuted"])
+@pytest.mark.parametrize("label", ["No bone metastasis", "Ohne Knochenmetastasen", "Zonder botmetastasen"])
+def test_a_metastasis_that_its_label_denies_is_in_doubt(label: str, verification: str) -> None:
+    denied = condition(f"{ICD_CM}|C7B.03|{label}", verification=verification)
+    assert gap(facts_of(net(), denied)) is GapKind.INDETERMINATE
+    beside = facts_of(net(), denied, extrahepatic(on="2025-01-01"))
+    assert presence(beside) is None
+    assert gap(beside) is GapKind.CONFLICTING
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        extrahepatic("2667000|Present"),
+        extrahepatic("52101004|Absent"),
+        extrahepatic(
+            None,
+            interpretation=[
+                concept("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation|NEG|Positive")
+            ],
+        ),
+        coded(f"{SCT}|385421009|No metastasis", f"{SCT}|258333005"),
+        coded(f"{SCT}|385421009", f"{SCT}|258333005|Keine Knochenmetastasen (OSS)"),
+        coded(f"{OWN}|extrahepatic-disease|No extrahepatic disease", f"{SCT}|2667000"),
+        coded(f"{OWN}|extrahepatic-disease", f"{SCT}|52101004", "urn:local|9|None"),
+    ],
+)
+def test_an_answer_against_its_own_words_is_neither_yes_nor_no(item: Json) -> None:
+    for facts in (facts_of(net(), item), facts_of(net(), item, extrahepatic())):
+        assert presence(facts) is None
+        assert gap(facts) is GapKind.UNREADABLE
+        assert f"Observation/{item['id']}" in {issue.reference for issue in facts.issues}
+
+
+def test_an_m_category_labelled_as_another_is_neither() -> None:
+    primary = net()
+    item = coded(f"{SCT}|399387003", f"{AJCC}|cM1a|cM1b", focus=[ref(primary)])
+    assert gap(facts_of(primary, item)) is GapKind.UNREADABLE
+
+
+def test_a_body_site_labelled_as_another_makes_a_metastasis_a_candidate() -> None:
+    sited = condition(ANY_METASTASIS, bodySite=[concept(f"{SCT}|10200004|Bone structure")])
+    facts = facts_of(net(), sited)
+    assert facts.liver_metastases.value is None
+    assert facts.liver_metastases.gap is not None
+    assert facts.liver_metastases.gap.kind is GapKind.INDETERMINATE
+
+
+def test_a_mislabelled_answer_under_a_code_of_an_odd_shape_is_not_read_either() -> None:
+    item = extrahepatic("2667000|Present")
+    item["code"]["coding"] = item["code"]["coding"][0]
+    assert gap(facts_of(net(), item)) is GapKind.UNREADABLE
