@@ -111,7 +111,7 @@ class _CachedSet:
             flight = self.ask()
             if flight is not None:
                 flight.wait(self._patience)
-                held = self._usable()
+            held = self._usable()  # also where none is out: one may have come back a moment ago
         elif self._clock() - held.loaded >= FRESH:
             self.ask()
         if held is None:
@@ -131,7 +131,10 @@ class _CachedSet:
                 return None
             self._asked = self._clock()
             self._flight = flight = threading.Event()
-        threading.Thread(target=self._fly, args=(flight,), name="key-set", daemon=True).start()
+        try:
+            threading.Thread(target=self._fly, args=(flight,), name="key-set", daemon=True).start()
+        except RuntimeError:  # the process has no thread to spare; later it may
+            self._land(flight)
         return flight
 
     def _fly(self, flight: threading.Event) -> None:
@@ -142,9 +145,12 @@ class _CachedSet:
         except Exception as error:  # noqa: BLE001  it would end up on standard error, with all that it names
             self._tell(f"{type(error).__name__} at {', '.join(whereabouts(error))}")
         finally:
-            with self._lock:
-                self._flight = None
-            flight.set()
+            self._land(flight)
+
+    def _land(self, flight: threading.Event) -> None:
+        with self._lock:
+            self._flight = None
+        flight.set()
 
     def _tell(self, problem: str) -> None:
         """A line without address, key or key id."""

@@ -153,6 +153,30 @@ def test_calls_at_one_moment_share_one_request(server: KeyServer, clock: Clock) 
     assert len(server.asked) == 1
 
 
+def test_a_set_that_came_while_a_call_made_up_its_mind_is_used(
+    server: KeyServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = Caller(server.url, clock)
+    cached = caller.sets._sets[server.url]
+    monkeypatch.setattr(cached, "ask", cached.load)  # it is there, and nothing is out any more
+    assert caller.knows()
+
+
+def test_a_process_without_a_thread_to_spare_refuses_and_recovers(
+    server: KeyServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    caller = Caller(server.url, clock)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(UnavailableError):
+            caller.knows()
+    clock.now += COOLDOWN
+    assert caller.knows()
+
+
 def test_a_call_waits_no_longer_than_its_patience(server: KeyServer, clock: Clock) -> None:
     server.wait.clear()
     caller = Caller(server.url, clock, patience=0.1)
