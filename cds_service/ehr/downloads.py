@@ -75,12 +75,12 @@ def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
     packer = zlib.decompressobj(_GZIP)
     try:
         for piece in pieces:
-            if packer.eof:
-                raise QueryError(Reason.ENCODING)
             packed = piece
             while packed:
                 yield packer.decompress(packed, _PIECE)
                 packed = packer.unconsumed_tail
+            if packer.unused_data:  # something behind the end: what it is nobody said
+                raise QueryError(Reason.ENCODING)
     except zlib.error:
         raise QueryError(Reason.ENCODING) from None
     if not packer.eof:

@@ -329,3 +329,16 @@ def test_only_tls_of_today_is_spoken() -> None:
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
+
+
+def test_a_byte_in_between_does_not_buy_more_time() -> None:
+    def one_byte(exchange: Exchange) -> None:
+        exchange.pause(0.9)
+        exchange.send(b"H")
+        exchange.pause(10)
+
+    with FaultyServer(one_byte) as server:
+        begun = time.monotonic()
+        with pytest.raises(requests.Timeout):
+            Transport().get(_LOCAL, _address(server, "127.0.0.1"), {}, 1.0)
+        assert time.monotonic() - begun < 1.7

@@ -12,6 +12,9 @@ from cds_service.ehr.bulkhead import Bulkhead
 from cds_service.ehr.fhir_client import Access, EhrClient, Limits, Pages
 from cds_service.ehr.query_errors import Reason
 from fhir_mappings.bundle import PartState
+from tests.faults import faults
+from tests.faults.fhir import RESOURCES, as_json
+from tests.faults.server import Exchange, FaultyServer
 from tests.ehr.answers import (
     QUERIES,
     TOKEN,
@@ -21,11 +24,7 @@ from tests.ehr.answers import (
     outcome_of,
     tenant,
 )
-from tests.faults import faults
-from tests.faults.fhir import RESOURCES, as_json
-from tests.faults.server import FaultyServer
 
-_BASE = "https://ehr.example.org/R4"
 _CONDITIONS = "Condition?patient=p1"
 
 
@@ -199,9 +198,31 @@ def test_a_page_that_links_to_itself_is_read_once() -> None:
 
 
 def test_of_two_next_links_none_is_chosen() -> None:
-    links = [{"relation": "next", "url": f"{_BASE}/Condition?page={page}"} for page in (2, 3)]
-    with FaultyServer(faults.body(as_json({"resourceType": "Bundle", "link": links}))) as server:
+    def two_links(exchange: Exchange) -> None:
+        links = [{"relation": "next", "url": f"{server.base}/Condition?page={page}"} for page in (2, 3)]
+        exchange.answer(as_json({"resourceType": "Bundle", "link": links}))
+
+    with FaultyServer(two_links) as server:
         assert outcome_of(fetch_one(server, _CONDITIONS)) == (PartState.TRUNCATED, Reason.FOREIGN_LINK, 1)
+        assert len(server.seen) == 1
+
+
+def test_one_next_link_said_twice_is_followed() -> None:
+    with FaultyServer(resources=conditions(2), page_size=1) as server:
+
+        def said_twice(exchange: Exchange) -> None:
+            links = [link for link in exchange.content["link"] if link["relation"] == "next"]
+            exchange.answer(as_json({**exchange.content, "link": links * 2}))
+
+        server.fault = said_twice
+        assert outcome_of(fetch_one(server, _CONDITIONS)) == (PartState.COMPLETE, None, 2)
+
+
+@pytest.mark.parametrize("more", [b"x", gzip.compress(b"{}"), b"\x00" * 300_000])
+def test_what_stands_behind_the_end_of_a_packed_body_makes_it_unreadable(more: bytes) -> None:
+    packed = gzip.compress(b'{"resourceType": "Bundle"}') + more
+    with FaultyServer(faults.encoded("gzip", packed)) as server:
+        assert outcome_of(fetch_one(server, _CONDITIONS)) == (PartState.FAILED, Reason.ENCODING, 0)
 
 
 @pytest.mark.parametrize(
