@@ -35,6 +35,6 @@ def comments(
     query = query.where(given.tenant == tenant) if tenant is not None else query
     if since is not None:
         query = query.where(given.outcome_timestamp >= datetime.combine(since, time.min, UTC))
-    with database.reading() as connection:
+    with database.reading(unhurried=True) as connection:
         for at, outcome, reason, owner, sealed in connection.execute(query.order_by(given.outcome_timestamp)):
             yield Comment(at, outcome, reason or "", names.unseal(owner, sealed) or OTHER_KEY)

@@ -62,8 +62,13 @@ def temporary_storage() -> Storage:
     database = connect(f"sqlite:///{folder}/temporary.db")
     schema.upgrade(database)
     storage = _storage(database, Pseudonyms(own_key(folder / "temporary.db")))
-    weakref.finalize(storage, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(storage, _forget, database, folder)
     return storage
+
+
+def _forget(database: Database, folder: Path) -> None:
+    database.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _storage(database: Database, names: Pseudonyms) -> Storage:

@@ -28,7 +28,7 @@ class Line:
 def tally(database: Database, tenant: str | None = None, since: date | None = None) -> list[tuple[Line, int]]:
     """How many cards stand behind each line, in order. A card accepted twice in a week counts once. Raises StorageError."""
     counts: Counter[Line] = Counter()
-    with database.reading() as connection:
+    with database.reading(unhurried=True) as connection:
         for day, verdict, number in connection.execute(_shown(tenant, since)):
             counts[Line(_week(day), verdict, SHOWN)] += number
         acted = {

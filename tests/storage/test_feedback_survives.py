@@ -3,15 +3,19 @@
 import random
 import signal
 import time
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
+from cds_service.storage.ledger import Feedback, Outcome
 from cds_service.storage.opening import Storage, open_storage
 from cds_service.storage.tables import FEEDBACK
 from tests.databases import Place
 from tests.storage.contest import await_ready, release, start
 
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROUNDS = 3
 ENTRIES = 3  # of one batch
 
@@ -63,6 +67,13 @@ def test_an_acknowledged_transaction_is_on_the_disk_and_others_need_not_be(place
             "on",
         )  # 1 is NORMAL: a power cut may cost a card shown
     storage.close()
+
+
+def test_feedback_is_kept_in_a_durable_transaction(storage: Storage) -> None:
+    told: list[str] = []
+    event.listen(storage.database.engine, "before_cursor_execute", lambda *seen: told.append(seen[2]))
+    storage.ledger.keep("a", "s", [Feedback(str(uuid4()), Outcome.OVERRIDDEN, NOW)], NOW)
+    assert told[0] in {"PRAGMA synchronous = FULL", "SET LOCAL synchronous_commit = on"}
 
 
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
