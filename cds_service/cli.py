@@ -36,7 +36,7 @@ from cds_service.integrator.check_config import check_config
 from cds_service.integrator.database import migrate, prune
 from cds_service.integrator.feedback_report import feedback
 from cds_service.integrator.keys import keys
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import Settings, from_environment, settings_of
 from cds_service.tenants import Tenants, open_tenants
 from fhir_mappings.record import PatientRecord, RecordError, read_file, without_mark
 
@@ -326,7 +326,7 @@ def _is_loopback(host: str) -> bool:
 def _settings(policy_id: str | None, site_profile: Path | None) -> Settings:
     """Settings of the environment, where the command line does not say otherwise."""
     base = from_environment()
-    return Settings(policy=policy_id or base.policy, site_profile=site_profile or base.site_profile)
+    return settings_of(policy=policy_id or base.policy, site_profile=site_profile or base.site_profile)
 
 
 def _today() -> date:

@@ -201,7 +201,9 @@ def test_any_text_is_an_address_or_none(text: str) -> None:
         assert Address.parse(str(address)) == address
 
 
-@pytest.mark.parametrize("text", ["https://a.example/R4/%%32e%%32e/x", "https://a.example/%", "https://a.example/%2"])
+@pytest.mark.parametrize(
+    "text", ["https://a.example/R4/%%32e%%32e/x", "https://a.example/%", "https://a.example/%2"]
+)
 def test_a_percent_sign_that_encodes_nothing_is_refused(text: str) -> None:
     with pytest.raises(AddressError):
         Address.parse(text)

@@ -106,7 +106,8 @@ def test_assess_takes_today_where_no_day_is_given(tmp_path: Path, capsys: Output
         (bundle(), "no patient"),
         ({"resourceType": "Patient"}, "no id"),
         ('{"a":' * 100_000, "nested too deeply"),
-        (call(chart(), hook="order-sign"), "(hook)"),
+        (call(chart(), hook="no-such-hook"), "(hook)"),
+        (call(chart(), hook="order-sign"), "(context.draftOrders)"),
         (call(chart(), hookInstance=5), "(hookInstance)"),
     ],
 )
@@ -278,7 +279,7 @@ def post(address: str, body: bytes, **headers: str) -> tuple[int, bytes]:
 
 
 def test_serve_answers_calls_logs_them_and_ends_cleanly() -> None:
-    with running("serve") as (process, address):
+    with running("serve", "--open") as (process, address):
         service = f"{address}/{SERVICES[0].id}"
         status, content = post(service, json.dumps(call(chart())).encode())
         assert status == 200
@@ -315,6 +316,6 @@ def test_an_address_that_is_taken_is_told_in_one_line(capsys: pytest.CaptureFixt
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert run(["serve", "--port", str(port)]) == 1
+        assert run(["serve", "--open", "--port", str(port)]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"milan-net: 127.0.0.1:{port} cannot be listened on")

@@ -83,4 +83,6 @@ def test_a_database_is_given_in_one_way(tmp_path: Path) -> None:
     secret = tmp_path / "database"
     secret.write_text("sqlite:///x.db")
     with pytest.raises(SettingsError, match="cannot both be given"):
-        from_environment({"MILAN_NET_DATABASE_URL_FILE": str(secret), "MILAN_NET_DATABASE_URL": "sqlite:///y.db"})
+        from_environment(
+            {"MILAN_NET_DATABASE_URL_FILE": str(secret), "MILAN_NET_DATABASE_URL": "sqlite:///y.db"}
+        )

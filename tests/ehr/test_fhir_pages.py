@@ -12,9 +12,6 @@ from cds_service.ehr.bulkhead import Bulkhead
 from cds_service.ehr.fhir_client import Access, EhrClient, Limits, Pages
 from cds_service.ehr.query_errors import Reason
 from fhir_mappings.bundle import PartState
-from tests.faults import faults
-from tests.faults.fhir import RESOURCES, as_json
-from tests.faults.server import Exchange, FaultyServer
 from tests.ehr.answers import (
     QUERIES,
     TOKEN,
@@ -24,6 +21,9 @@ from tests.ehr.answers import (
     outcome_of,
     tenant,
 )
+from tests.faults import faults
+from tests.faults.fhir import RESOURCES, as_json
+from tests.faults.server import Exchange, FaultyServer
 
 _CONDITIONS = "Condition?patient=p1"
 

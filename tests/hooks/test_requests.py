@@ -441,10 +441,10 @@ def test_no_value_in_a_resource_that_matters_is_ever_a_500(key: str, member: str
 def test_a_bug_is_a_500_without_detail(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError(CANARY)
 
-    monkeypatch.setattr("cds_service.hooks.routes.gather", broken)
+    monkeypatch.setattr("cds_service.hooks.journey.gather", broken)
     response = client().post(SERVICE, json=call(chart()))
     assert response.status_code == InternalError.status
     outcome_of(response)

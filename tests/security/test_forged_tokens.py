@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from cds_service.security.signing_keys import read_key_set
 from cds_service.security.tokens import Refusal
-from tests.security.test_tokens import refusal
 from tests.security.callers import (
     ABSENT,
     AUDIENCE,
@@ -32,6 +31,7 @@ from tests.security.callers import (
     pem,
     private_jwk,
 )
+from tests.security.test_tokens import refusal
 
 RSA_ID = "key-2"
 KEYS = {KEY_ID: jwk(elliptic()), RSA_ID: jwk(modular(), RSA_ID, alg="RS384")}
