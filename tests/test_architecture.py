@@ -79,6 +79,8 @@ ORDER = [
     "cds_service.hooks.routes",
     "cds_service.app",
     "cds_service.terminal",
+    "cds_service.integrator.replies",
+    "cds_service.integrator.replay",
     "cds_service.cli",
     "cds_service.wsgi",
 ]
