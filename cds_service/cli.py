@@ -32,6 +32,10 @@ from cds_service.errors import CdsError, DataError, HttpError, whereabouts
 from cds_service.hooks import services
 from cds_service.hooks.prefetch import sent
 from cds_service.hooks.request import parse
+from cds_service.integrator.check_config import check_config
+from cds_service.integrator.keys import keys
+from cds_service.integrator.database import migrate, prune
+from cds_service.integrator.feedback_report import feedback
 from cds_service.settings import Settings, from_environment
 from cds_service.tenants import Tenants, open_tenants
 from fhir_mappings.record import PatientRecord, RecordError, read_file
@@ -191,6 +195,13 @@ def list_policies() -> None:
     """Print the criteria of every policy, with citations and how far they were verified."""
     for item in policies():
         terminal.show_policy(item)
+
+
+cli.add_command(check_config)
+cli.add_command(keys)
+cli.add_command(migrate)
+cli.add_command(prune)
+cli.add_command(feedback)
 
 
 # --- files ----------------------------------------------------------------------------------------------

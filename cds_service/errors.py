@@ -12,6 +12,7 @@ CdsError
 │   │   └── UnsupportedMediaTypeError  415
 │   ├── InternalError                  500  a bug of ours: no detail leaves the process
 │   └── UnavailableError               503  something this call cannot do without does not answer
+│       └── StorageError               503  the database does not answer
 ├── SettingsError                           a setting that cannot be used: said in a sentence, nothing starts
 └── DataError                               a file that cannot be assessed: one line on the command line
 """
@@ -114,6 +115,10 @@ class UnavailableError(HttpError):
 
     status = 503
     issue = "transient"
+
+
+class StorageError(UnavailableError):
+    """The database does not answer."""
 
 
 class SettingsError(CdsError, ValueError):

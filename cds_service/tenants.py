@@ -9,9 +9,17 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from cds_service.addresses import Address, AddressError, parse_base
 from cds_service.eligibility.verdict import Verdict
@@ -22,7 +30,10 @@ from fhir_mappings.record import PARTS
 SIGNATURES: Final = ("RS384", "ES384", "RS256", "ES256", "PS384", "PS256")
 """Signature algorithms that a tenant may use; CDS Hooks recommends the first two, and none symmetric is among them."""
 
+Item = TypeVar("Item")
 OPEN_TENANT: Final = "open"
+# cds-hooks.md 9.3: the issuer and key set of the public sandbox, whose private key is in its repository
+_SANDBOX = re.compile(r"(?i)(^|[/@.])sandbox\.cds-hooks\.org\.?([:/?#]|$)")
 _SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 
 
@@ -43,13 +54,28 @@ def _secure(text: str) -> str:
     return text
 
 
+def _filled(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Pydantic's own length would also complain of a list that is empty only because its items are wrong."""
+    if not items:
+        raise ValueError("it is empty; there has to be at least one")
+    return items
+
+
 def _prefetch_key(key: str) -> str:
     if key not in PARTS:
         raise ValueError(f"there is no prefetch key of that name; there are {', '.join(PARTS)}")
     return key
 
 
+def _own_base(text: str) -> str:
+    base = _base(text)
+    if "cds-services" in base.split("/"):
+        raise ValueError("this is the base that the EHR calls, without /cds-services and what follows it")
+    return base
+
+
 Base = Annotated[str, AfterValidator(_base)]
+OwnBase = Annotated[str, AfterValidator(_own_base)]
 SecureUrl = Annotated[str, AfterValidator(_secure)]
 PrefetchKey = Annotated[str, AfterValidator(_prefetch_key)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -64,22 +90,32 @@ class Trust(_Part):
     """Whose signed tokens a tenant's calls carry. Nothing of this is ever taken from a token."""
 
     issuer: Text
-    jwks_url: SecureUrl | None = (
-        None  # where the keys are published; fetched, and compared with a token's `jku`
-    )
-    jwks_file: Path | None = None  # or a file with a JSON Web Key Set
+    # Where the keys are published; fetched, and the only address that a token's `jku` may name.
+    jwks_url: SecureUrl | None = None
+    # A file with a JSON Web Key Set; it goes before the address, which is then only compared and never fetched.
+    jwks_file: Path | None = None
     # Base addresses under which the EHR calls us; `aud` has to be one of them plus the path of the endpoint.
-    audiences: tuple[Base, ...] = ()
+    audiences: tuple[OwnBase, ...] = ()
     # Values of `aud` that a site has typed instead (Epic leaves them free); they cannot tell endpoints apart.
     fixed_audiences: tuple[Text, ...] = ()
-    algorithms: tuple[Signature, ...] = Field(default=("RS384", "ES384"), min_length=1)
+    algorithms: Annotated[tuple[Signature, ...], AfterValidator(_filled)] = ("RS384", "ES384")
     subject: Text | None = None  # the `sub` that the token has to carry, as Epic's do
     tenant: Text | None = None  # the `tenant` claim that the token has to carry
 
+    @field_validator("issuer", "jwks_url")
+    @classmethod
+    def _is_not_the_sandbox(cls, value: str | None) -> str | None:
+        if value is not None and _SANDBOX.search(value):
+            raise ValueError(
+                "the private key of the CDS Hooks sandbox is public, so that anybody could call; "
+                "use it with `milan-net serve --open` only"
+            )
+        return value
+
     @model_validator(mode="after")
-    def _has_one_source_of_keys(self) -> Self:
-        if (self.jwks_url is None) == (self.jwks_file is None):
-            raise ValueError("give either jwks_url or jwks_file")
+    def _has_keys_and_audiences(self) -> Self:
+        if self.jwks_url is None and self.jwks_file is None:
+            raise ValueError("give jwks_url or jwks_file, else no token can be verified")
         if not self.audiences and not self.fixed_audiences:
             raise ValueError(
                 "give audiences (or fixed_audiences), else a token for another service would pass here"
@@ -150,6 +186,13 @@ class Tenant(_Part):
         return self
 
     @model_validator(mode="after")
+    def _keys_come_safely(self) -> Self:
+        url = self.trust.jwks_url if self.trust is not None else None
+        if url is not None and not self.allow_loopback and Address.parse(url).scheme != "https":
+            raise ValueError("trust.jwks_url must be https (http is for loopback, with allow_loopback)")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_unambiguous(self) -> Self:
         named = [alias for aliases in self.prefetch_aliases.values() for alias in aliases]
         twice = {alias for alias in named if named.count(alias) > 1 or alias in PARTS}
@@ -207,7 +250,7 @@ def open_tenants(*fhir_servers: str) -> Tenants:
 
 
 class _TenantsFile(_Part):
-    tenants: tuple[Tenant, ...] = Field(min_length=1)
+    tenants: Annotated[tuple[Tenant, ...], AfterValidator(_filled)]
 
 
 def load_tenants(path: Path) -> Tenants:

@@ -1,7 +1,9 @@
 """One assessment: the answers of all criteria on one day under one policy, what follows from them, and why."""
 
+import json
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
 from fhir_mappings.facts import Discarded, Evidence, Gap, Issue, Mending, OrderKind
@@ -89,3 +91,25 @@ class Assessment:
     issues: tuple[Issue, ...] = ()
     mendings: tuple[Mending, ...] = ()
     gate: str | None = None  # what made it not-applicable: "deceased", "under-age", "no-net", "listed", ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What is said here, as 64 hexadecimal digits: the same until the facts, or what follows from them, change.
+
+        The day, references and their order do not count. An answer that time changes does: imaging that went stale, or
+        a wait that is over, is worth a second look.
+        """
+        said = (
+            (self.policy, self.policy_version, self.verdict, self.gate),
+            # which doubt makes it incomplete: that of the diagnosis stands in no criterion
+            self.headline if self.verdict is Verdict.INCOMPLETE else None,
+            sorted(_said(item) for item in self.criteria),
+            sorted((item.id, item.reason) for item in self.considerations),
+        )
+        return sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _said(item: CriterionResult) -> tuple[str, ...]:
+    # A birthday changes the age and no fact; whether the limit is passed stands in the answer.
+    value = "" if item.id == "age" else item.value or ""
+    return (item.id, item.answer, value, str(item.resolves_on or ""), *sorted(item.flags))

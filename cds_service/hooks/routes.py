@@ -21,7 +21,7 @@ from cds_service.errors import (
     UnsupportedMediaTypeError,
     whereabouts,
 )
-from cds_service.hooks import services
+from cds_service.hooks import openapi, services
 from cds_service.hooks.feedback import receive
 from cds_service.hooks.journey import Journey
 from cds_service.hooks.security import Gate
@@ -62,6 +62,10 @@ def hooks(journey: Journey, gate: Gate, settings: Settings) -> Blueprint:
         if not settings.open_discovery:
             _admit(gate)
         return _response(services.discovery(with_versions=settings.cds_hooks_3))
+
+    @blueprint.get("/openapi.json")
+    def describe() -> Response:
+        return _response(openapi.document())
 
     @blueprint.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:

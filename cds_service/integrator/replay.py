@@ -4,7 +4,6 @@ What an EHR does not send, or fails to query, decides whether advice can be trus
 see it before go-live (cds-hooks/sandbox#137 asked for it).
 """
 
-import importlib
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ import urllib3
 
 from cds_service.addresses import Address, AddressError
 from cds_service.errors import DataError
+from cds_service.integrator.keys import sign
 from cds_service.integrator.replies import Reply, show_each, show_reply
 
 Request = dict[str, Any]
@@ -102,8 +102,7 @@ class Signature:
 
     def token(self, now: float) -> str:
         """A token for one call. Raises DataError."""
-        keys = importlib.import_module("cds_service.integrator.keys")
-        token: str = keys.sign(
+        return sign(
             self.key,
             issuer=self.issuer,
             audience=self.audience,
@@ -111,7 +110,6 @@ class Signature:
             subject=self.subject,
             tenant=self.tenant,
         )
-        return token
 
 
 class _Caller(requests.auth.AuthBase):

@@ -13,6 +13,7 @@ from flask import Response
 
 from cds_service.errors import DataError
 from cds_service.hooks.cards import cards
+from cds_service.integrator import keys
 from cds_service.integrator import replay as module
 from cds_service.integrator.replay import FAILED, replay
 from tests.integrator.stub import PATH, StubService, dripping, json_answer
@@ -142,7 +143,6 @@ def test_no_password_of_this_machine_is_sent(
 def test_a_signed_call_carries_a_token_for_the_address_and_none_is_printed(
     service: StubService, run: Run, tmp_path: Path
 ) -> None:
-    keys = pytest.importorskip("cds_service.integrator.keys")
     keys.make(tmp_path / "keys")
     key = keys.private_key(tmp_path / "keys", "ES384")
     result = run(service.url, "--sign", str(key), "--issuer", "https://ehr.example.org", "--subject", "app")

@@ -1,0 +1,160 @@
+"""The configuration, before anybody depends on it: every mistake in a line, else what is in force for each tenant."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cds_service.addresses import Address
+from cds_service.advisor import create_advisor
+from cds_service.errors import SettingsError
+from cds_service.hooks.key_sets import download, read_file
+from cds_service.hooks.services import SERVICES
+from cds_service.hooks.signing_keys import TEST_KEY, KeySet, KeySetError, read_key_set
+from cds_service.hooks.text import one_line
+from cds_service.settings import Settings, from_environment
+from cds_service.tenants import Tenant, Tenants, Trust, load_tenants
+
+_RECOMMENDED: Final = frozenset({"RS384", "ES384"})
+_NO_TENANT: Final = (
+    "No tenant is configured: name the tenants' file here or in MILAN_NET_TENANTS. "
+    "To try the service without callers' authentication, on loopback: milan-net serve --open."
+)
+_USAGE_ERROR: Final = 2
+
+
+@click.command("check-config")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--fetch", is_flag=True, help="Also ask for the key sets that are published at addresses.")
+def check_config(file: Path | None, *, fetch: bool) -> None:
+    """Check the settings and the tenants' FILE (that of MILAN_NET_TENANTS if not given).
+
+    Tells every mistake, or what is in force.
+    """
+    wrong: list[str] = []
+    settings = _settings(wrong)
+    path = file or (settings.tenants if settings else None)
+    tenants = _tenants(path, wrong) if path or settings else None
+    for tenant in tenants.all if tenants else ():
+        wrong += [f"{tenant.id}: {line}" for line in mistakes(tenant, settings or Settings(), fetch=fetch)]
+    for line in wrong:
+        click.echo(one_line(line), err=True)
+    if wrong or tenants is None:
+        raise click.exceptions.Exit(_USAGE_ERROR)
+    for line in (line for tenant in tenants.all for line in (*in_force(tenant), *warnings(tenant), "")):
+        click.echo(line if line == "" else "  " * line.startswith("-") + one_line(line))
+
+
+def _settings(wrong: list[str]) -> Settings | None:
+    try:
+        settings = from_environment()
+        create_advisor(settings)
+    except SettingsError as error:
+        wrong += str(error).splitlines()
+        return None
+    return settings
+
+
+def _tenants(path: Path | None, wrong: list[str]) -> Tenants | None:
+    if path is None:
+        wrong.append(_NO_TENANT)
+        return None
+    try:
+        return load_tenants(path)
+    except SettingsError as error:
+        wrong += str(error).splitlines()
+        return None
+
+
+# --- one tenant -------------------------------------------------------------------------------------------------------
+
+
+def mistakes(tenant: Tenant, settings: Settings, *, fetch: bool) -> Iterator[str]:
+    """What would stop the service or let the wrong one in, beyond what the form of the file says."""
+    asked = {"policy": tenant.policy or settings.policy, "site_profile": tenant.site_profile}
+    try:
+        create_advisor(settings.model_copy(update=asked))
+    except SettingsError as error:
+        yield str(error)
+    trust = tenant.trust
+    if trust is not None and (trust.jwks_file is not None or fetch):
+        try:
+            yield from _unfit(_keys(trust), trust)
+        except KeySetError as error:
+            yield f"the key set cannot be used: {error}."
+
+
+def _keys(trust: Trust) -> KeySet:
+    """The keys that a tenant trusts, as they are now. Raises KeySetError."""
+    return read_key_set(read_file(trust.jwks_file) if trust.jwks_file else download(trust.jwks_url or ""))
+
+
+def _unfit(keys: KeySet, trust: Trust) -> Iterator[str]:
+    yield from (f"the key set cannot be used: {line}." for line in keys.unsafe)
+    if not any(key.algorithms & set(trust.algorithms) for key in keys.keys.values()):
+        yield f"the key set has no key for {', '.join(trust.algorithms)}."
+
+
+def in_force(tenant: Tenant) -> Iterator[str]:
+    """What a tenant's calls have to carry and what is done for them. Identifiers of others are not repeated."""
+    yield f"{tenant.id}  {tenant.name or ''} ({tenant.dialect})".replace("  (", " (")
+    if tenant.trust is not None:
+        yield from _trusted(tenant.trust)
+    yield f"- FHIR servers that may be asked: {', '.join(tenant.fhir_servers) or 'none, prefetch has to suffice'}"
+    yield f"- a call is answered within {tenant.deadline_ms} ms"
+    if tenant.policy:
+        yield f"- policy: {tenant.policy}"
+    if tenant.site_profile:
+        yield f"- site profile: {tenant.site_profile}"
+    if tenant.silent_verdicts:
+        yield f"- no card for: {', '.join(sorted(tenant.silent_verdicts))}"
+    yield f"- an overridden card stays away for {tenant.feedback.quiet_days} days"
+
+
+def _trusted(trust: Trust) -> Iterator[str]:
+    yield f"- issuer: {trust.issuer}"
+    yield f"- keys: {trust.jwks_file or trust.jwks_url}"
+    if trust.jwks_file:
+        yield from (f"- key {kid}: {_names(key.algorithms)}" for kid, key in _keys(trust).keys.items())
+    yield f"- algorithms: {', '.join(trust.algorithms)}"
+    for base in trust.audiences:
+        yield f"- audience: {base}/cds-services, {base}/cds-services/{SERVICES[0].id} and so on: that of the endpoint"
+    yield from (f"- audience: {value}" for value in trust.fixed_audiences)
+    for claim, value in (("sub", trust.subject), ("tenant", trust.tenant)):
+        if value is not None:
+            yield f"- claim {claim}: has to be the one in the file"
+
+
+def _names(algorithms: frozenset[str]) -> str:
+    return ", ".join(sorted(algorithms))
+
+
+def warnings(tenant: Tenant) -> Iterator[str]:
+    """What is allowed and worth a second thought."""
+    found = [*_warnings_of_trust(tenant.trust)] if tenant.trust is not None else []
+    if tenant.allow_loopback:
+        found.append("allow_loopback is for tests: http on this machine would be asked")
+    if tenant.allow_anonymous_queries:
+        found.append("allow_anonymous_queries is for tests: FHIR servers would be asked without a token")
+    if tenant.feedback.keep_comments:
+        found.append("keep_comments stores free text, which may hold patient data")
+    yield from (f"- WARNING: {line}" for line in found)
+
+
+def _warnings_of_trust(trust: Trust) -> Iterator[str]:
+    if trust.fixed_audiences:
+        yield "fixed_audiences cannot tell endpoints apart: a token for one serves at all"
+    if any(Address.parse(base).scheme != "https" for base in trust.audiences):
+        yield "an audience is http: CDS Hooks wants https, and an EHR signs the address that it calls"
+    others = sorted(set(trust.algorithms) - _RECOMMENDED)
+    if others:
+        yield f"algorithms has {', '.join(others)}: CDS Hooks recommends ES384 and RS384"
+    if trust.jwks_file:
+        keys = _keys(trust)
+        yield from (f"{line}; left out" for line in keys.left_out)
+        yield from (
+            f"key {kid} was made by milan-net keys, for tests"
+            for kid in keys.keys
+            if kid.startswith(TEST_KEY)
+        )

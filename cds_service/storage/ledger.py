@@ -1,0 +1,213 @@
+"""The ledger: which cards were shown, and what became of them."""
+
+import itertools
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+import orjson
+from sqlalchemy import case, select
+
+from cds_service.eligibility.assessment import Assessment
+from cds_service.errors import StorageError
+from cds_service.storage.database import Database
+from cds_service.storage.pseudonyms import Pseudonyms
+from cds_service.storage.retention import remove_old
+from cds_service.storage.statements import insert, insert_new
+from cds_service.storage.tables import CARD_SHOWN, FEEDBACK
+
+_LOG = logging.getLogger(__name__)
+_SWEEP_EVERY: Final = 200  # cards
+_SEVERAL: Final = ""  # in place of the clinician
+
+
+class Outcome(StrEnum):
+    """What a clinician did with a card; that it was ignored is never told (cds-hooks.md 4)."""
+
+    ACCEPTED = "accepted"
+    OVERRIDDEN = "overridden"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a card was set aside: a code, with its system if the EHR names it."""
+
+    system: str | None
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the EHR tells of one card. `at` is when the clinician acted, as the EHR says."""
+
+    card: str
+    outcome: Outcome
+    at: datetime
+    reason: Reason | None = None
+    suggestions: tuple[str, ...] = ()
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of feedback: rows that are new, rows that were there, and how many of both speak of no card shown."""
+
+    stored: int
+    repeated: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """That a card which said the same of the same patient was overridden with a reason."""
+
+    is_own: bool  # by the clinician who asks
+    reason: Reason
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """A card that was shown, to whom, and what it said. `topic` is its kind, where a service has several for a verdict."""
+
+    tenant: str
+    service: str
+    uuid: str
+    patient: str
+    user: str
+    assessment: Assessment
+    topic: str = ""
+
+
+class Ledger:
+    """Cards shown and feedback on them. Every method raises StorageError only."""
+
+    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
+        self._database = database
+        self._pseudonyms = pseudonyms
+        self._shown = itertools.count(1)
+
+    def record_shown(self, card: ShownCard, now: datetime) -> None:
+        """Remember that a card was shown. A failure is logged and costs nobody a card; then no override is known.
+
+        A card that is shown again is the same row; where another clinician gets it under the same id, an override of
+        it is nobody's own.
+        """
+        statement = insert(self._database, CARD_SHOWN).values(self._card_row(card, now))
+        same = CARD_SHOWN.c.clinician == statement.excluded.clinician
+        statement = statement.on_conflict_do_update(
+            index_elements=[CARD_SHOWN.c.tenant, CARD_SHOWN.c.service, CARD_SHOWN.c.card],
+            set_={CARD_SHOWN.c.clinician: case((same, CARD_SHOWN.c.clinician), else_=_SEVERAL)},
+        )
+        try:
+            with self._database.writing() as connection:
+                connection.execute(statement)
+                if next(self._shown) % _SWEEP_EVERY == 0:
+                    remove_old(connection, now)
+        except StorageError:
+            _LOG.error(orjson.dumps({"event": "card-not-recorded", "service": card.service}).decode())
+
+    def _card_row(self, card: ShownCard, now: datetime) -> dict[str, object]:
+        names, said = self._pseudonyms, card.assessment
+        return {
+            "tenant": card.tenant,
+            "service": card.service,
+            "card": card.uuid,
+            "topic": card.topic,
+            "verdict": said.verdict.value,
+            "policy": said.policy,
+            "policy_version": said.policy_version,
+            "fingerprint": names.fingerprint(card.tenant, card.patient, said.fingerprint),
+            "patient": names.patient(card.tenant, card.patient),
+            "clinician": names.clinician(card.tenant, card.user),
+            "shown_on": now.astimezone(UTC).date(),
+        }
+
+    def overrides(
+        self, tenant: str, patient: str, user: str, assessment: Assessment, topic: str = ""
+    ) -> tuple[Override, ...]:
+        """The overrides, with a reason, of cards that said this of this patient, newest first."""
+        names = self._pseudonyms
+        shown = CARD_SHOWN.c
+        given = FEEDBACK.c
+        same_card = (
+            (shown.tenant == given.tenant) & (shown.service == given.service) & (shown.card == given.card)
+        )
+        statement = (
+            select(
+                shown.clinician,
+                given.reason_system,
+                given.reason_code,
+                given.outcome_timestamp,
+                given.received_on,
+            )
+            .join_from(CARD_SHOWN, FEEDBACK, same_card)
+            .where(
+                shown.tenant == tenant,
+                shown.fingerprint == names.fingerprint(tenant, patient, assessment.fingerprint),
+                shown.patient == names.patient(tenant, patient),
+                shown.topic == topic,
+                given.outcome == Outcome.OVERRIDDEN.value,
+                given.reason_code.is_not(None),
+            )
+            .order_by(given.outcome_timestamp.desc())
+        )
+        own = names.clinician(tenant, user)
+        with self._database.reading() as connection:
+            return tuple(
+                # An EHR whose clock is ahead cannot keep a card away for longer.
+                Override(clinician == own, Reason(system, code), min(at, received))
+                for clinician, system, code, at, received in connection.execute(statement)
+            )
+
+    def keep(self, tenant: str, service: str, entries: Iterable[Feedback], received: datetime) -> Kept:
+        """Store feedback, all of it or none; when this returns it is on the disk. What is already there stays as it is."""
+        rows = [self._row(tenant, service, entry, received) for entry in merged(entries)]
+        statement = insert(self._database, FEEDBACK)
+        with self._database.writing(durable=True) as connection:
+            stored = sum(insert_new(connection, statement.values(row)) for row in rows)
+            cards = {row["card"] for row in rows}
+            shown = CARD_SHOWN.c
+            known = connection.scalars(
+                select(shown.card).where(
+                    shown.tenant == tenant, shown.service == service, shown.card.in_(cards)
+                )
+            )
+            lacking = cards - set(known)
+        return Kept(stored, len(rows) - stored, sum(row["card"] in lacking for row in rows))
+
+    def _row(self, tenant: str, service: str, entry: Feedback, received: datetime) -> dict[str, object]:
+        return {
+            "tenant": tenant,
+            "service": service,
+            "card": entry.card,
+            "outcome": entry.outcome.value,
+            "outcome_timestamp": entry.at,
+            "reason_system": entry.reason.system if entry.reason else None,
+            "reason_code": entry.reason.code if entry.reason else None,
+            "suggestions": list(entry.suggestions),
+            "comment": self._pseudonyms.seal(tenant, entry.comment) if entry.comment else None,
+            "received_on": received,
+        }
+
+
+def merged(entries: Iterable[Feedback]) -> Sequence[Feedback]:
+    """One entry for each card, outcome and moment, in a fixed order: two batches at once cannot wait for each other."""
+    found: dict[tuple[str, str, datetime], Feedback] = {}
+    for entry in entries:
+        key = (entry.card, entry.outcome.value, entry.at)
+        known = found.get(key)
+        found[key] = entry if known is None else _united(known, entry)
+    return [found[key] for key in sorted(found)]
+
+
+def _united(one: Feedback, other: Feedback) -> Feedback:
+    return replace(
+        one,
+        reason=one.reason or other.reason,
+        suggestions=tuple(dict.fromkeys((*one.suggestions, *other.suggestions))),
+        comment=one.comment or other.comment,
+    )

@@ -1,0 +1,1 @@
+"""The schema's history, run by Alembic; `versions` holds its steps."""

@@ -1,0 +1,82 @@
+"""Open what the settings name: the database with its schema, the key, and what is kept with both."""
+
+import shutil
+import tempfile
+import weakref
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from cds_service.errors import SettingsError
+from cds_service.settings import Settings
+from cds_service.storage import schema
+from cds_service.storage.database import Database, connect, sqlite_file
+from cds_service.storage.ledger import Ledger
+from cds_service.storage.pseudonyms import Pseudonyms, own_key, read_key
+from cds_service.storage.replay import DatabaseReplay
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Storage:
+    """All that is kept."""
+
+    database: Database
+    ledger: Ledger
+    replay: DatabaseReplay
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+
+def open_storage(settings: Settings) -> Storage:
+    """What the settings name. SQLite is brought to the schema by itself; PostgreSQL has to be by `milan-net migrate`.
+
+    Raises SettingsError with a sentence, StorageError where SQLite's file is in use for too long.
+    """
+    database = open_database(settings)
+    with ExitStack() as on_failure:
+        on_failure.callback(database.close)
+        key = _key(settings)
+        if database.is_sqlite:
+            schema.upgrade(database)
+        else:
+            schema.ensure_current(database)
+        on_failure.pop_all()
+    return _storage(database, key)
+
+
+def open_database(settings: Settings) -> Database:
+    """The database alone, whatever its schema. Raises SettingsError."""
+    if settings.replicas > 1 and sqlite_file(settings.database) is not None:
+        raise SettingsError(
+            "SQLite is one machine's file, and MILAN_NET_REPLICAS says that several serve together: "
+            "give MILAN_NET_DATABASE_URL a PostgreSQL database."
+        )
+    return connect(settings.database)
+
+
+def temporary_storage() -> Storage:
+    """A database in a folder of its own that goes with the process: for demonstrations and the open mode."""
+    folder = Path(tempfile.mkdtemp(prefix="milan-net-"))
+    database = connect(f"sqlite:///{folder}/temporary.db")
+    schema.upgrade(database)
+    storage = _storage(database, own_key(folder / "temporary.db"))
+    weakref.finalize(storage, shutil.rmtree, folder, ignore_errors=True)
+    return storage
+
+
+def _storage(database: Database, key: bytes) -> Storage:
+    return Storage(database, Ledger(database, Pseudonyms(key)), DatabaseReplay(database))
+
+
+def _key(settings: Settings) -> bytes:
+    if settings.pseudonym_key_file is not None:
+        return read_key(settings.pseudonym_key_file)
+    file = sqlite_file(settings.database)
+    if file is None:
+        raise SettingsError(
+            "With PostgreSQL give MILAN_NET_PSEUDONYM_KEY_FILE, a secret of at least 32 random bytes "
+            "that all machines share: no patient or user is stored under a name."
+        )
+    return own_key(file)

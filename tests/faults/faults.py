@@ -1,0 +1,355 @@
+"""The faults: each is what a FHIR server, or something on the way to it, has been seen to do, or could be made to do."""
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from functools import cache
+
+from tests.faults.fhir import as_json
+from tests.faults.server import Exchange, Fault, no_fault
+
+_METADATA = "http://169.254.169.254/latest/meta-data/iam/"
+_BOMB_BYTES = 64 * 1024 * 1024
+
+
+# --- slow and gone ----------------------------------------------------------------------------------------------------
+
+
+def latency(seconds: float) -> Fault:
+    """The right answer, late."""
+
+    def fault(exchange: Exchange) -> None:
+        if exchange.pause(seconds):
+            exchange.answer()
+
+    return fault
+
+
+def silence(exchange: Exchange) -> None:
+    """No answer at all."""
+    exchange.pause(60)
+    exchange.hang_up()
+
+
+def hang_up(exchange: Exchange) -> None:
+    """The connection closed instead of an answer."""
+    exchange.hang_up()
+
+
+def reset(exchange: Exchange) -> None:
+    """The connection reset instead of an answer."""
+    exchange.reset()
+
+
+def reset_in_body(exchange: Exchange) -> None:
+    """The connection reset in the middle of the answer."""
+    body = as_json(exchange.content)
+    exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[: len(body) // 2])
+    exchange.pause(0.02)
+    exchange.reset()
+
+
+def drip_status(exchange: Exchange) -> None:
+    """A status line that comes byte by byte."""
+    _drip(exchange, b"HTTP/1.1 200 OK" + b"K" * 4000)
+
+
+def drip_headers(exchange: Exchange) -> None:
+    """Headers that come byte by byte, and never end."""
+    exchange.send(b"HTTP/1.1 200 OK\r\n")
+    _drip(exchange, b"X-Slow: 1\r\n" * 90)
+
+
+def drip_body(exchange: Exchange) -> None:
+    """A body that comes byte by byte."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    _drip(exchange, b"{" + b" " * 90_000)
+
+
+def drip_chunk_size(exchange: Exchange) -> None:
+    """A chunked body whose first chunk size never ends."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    _drip(exchange, b"0" * 60_000)
+
+
+def drip_trailers(exchange: Exchange) -> None:
+    """A whole chunked body, and trailers without end."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    body = as_json(exchange.content)
+    exchange.send(b"%x\r\n%s\r\n0\r\n" % (len(body), body))
+    _drip(exchange, b"X-Slow: 1\r\n" * 4000)
+
+
+def _drip(exchange: Exchange, data: bytes) -> None:
+    for number in range(len(data)):
+        if not exchange.pause(0.03):
+            break
+        exchange.send(data[number : number + 1])
+    exchange.hang_up()
+
+
+# --- broken HTTP ------------------------------------------------------------------------------------------------------
+
+
+def truncated(exchange: Exchange) -> None:
+    """A Content-Length of more than comes."""
+    body = as_json(exchange.content)
+    exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body) + 500, body))
+    exchange.hang_up()
+
+
+def cut_without_length(exchange: Exchange) -> None:
+    """A body without any length that ends in the middle."""
+    exchange.send(b"HTTP/1.0 200 OK\r\n\r\n" + as_json(exchange.content)[:-10])
+    exchange.hang_up()
+
+
+def cut_chunks(exchange: Exchange) -> None:
+    """A chunked body without its end."""
+    body = as_json(exchange.content)
+    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(body), body))
+    exchange.hang_up()
+
+
+def chunk_garbage(exchange: Exchange) -> None:
+    """Chunks whose sizes are no numbers."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz;;\r\n{}\r\n-5\r\n\xff\xfe\r\n")
+    exchange.hang_up()
+
+
+def endless_headers(exchange: Exchange) -> None:
+    """Headers without end, fast."""
+    exchange.send(b"HTTP/1.1 200 OK\r\n")
+    while exchange.pause(0):
+        exchange.send(b"X-More: and more\r\n" * 1000)
+
+
+def long_header(exchange: Exchange) -> None:
+    """One header without end, fast."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while exchange.pause(0):
+        exchange.send(b"x" * 65_536)
+
+
+def endless_continue(exchange: Exchange) -> None:
+    """`100 Continue`, for ever."""
+    while exchange.pause(0.001):
+        exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
+
+
+def not_http(exchange: Exchange) -> None:
+    """Another protocol."""
+    exchange.send(b"SSH-2.0-OpenSSH_9.2\r\n\x00\x01\x02\xff\r\n\r\n")
+    exchange.hang_up()
+
+
+# --- refused ----------------------------------------------------------------------------------------------------------
+
+
+def status(code: int, retry_after: str | None = None) -> Fault:
+    """An error with an OperationOutcome."""
+
+    def fault(exchange: Exchange) -> None:
+        outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
+        headers = {} if retry_after is None else {"Retry_After": retry_after}
+        exchange.answer(as_json(outcome), code, **headers)
+
+    return fault
+
+
+def no_content(exchange: Exchange) -> None:
+    """204: success, and nothing in it."""
+    exchange.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def redirect(to: str, code: int = 302) -> Fault:
+    """A redirect; an address that begins with a slash is on the same server."""
+
+    def fault(exchange: Exchange) -> None:
+        if exchange.target.startswith("/redirected"):
+            exchange.answer()
+        else:
+            exchange.answer(b"", code, Location=to)
+
+    return fault
+
+
+# --- wrong content ----------------------------------------------------------------------------------------------------
+
+
+def body(data: bytes, content_type: str = "application/fhir+json") -> Fault:
+    """200 with that body."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.answer(data, 200, Content_Type=content_type)
+
+    return fault
+
+
+def cut_json(exchange: Exchange) -> None:
+    """JSON that ends early, in a body of the right length."""
+    exchange.answer(as_json(exchange.content)[:-10])
+
+
+def encoded(encoding: str, data: bytes) -> Fault:
+    """A body of an encoding, or said to be."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.answer(data, 200, Content_Encoding=encoding)
+
+    return fault
+
+
+def in_gzip(exchange: Exchange) -> None:
+    """The right answer, packed."""
+    exchange.answer(gzip.compress(as_json(exchange.content)), Content_Encoding="gzip")
+
+
+def cut_gzip(exchange: Exchange) -> None:
+    """The right answer, packed, without its end."""
+    exchange.answer(gzip.compress(as_json(exchange.content))[:-6], Content_Encoding="gzip")
+
+
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(b'{"resourceType": "Bundle"' + b" " * _BOMB_BYTES + b"}")
+
+
+def gzip_bomb() -> Fault:
+    """A Bundle of 64 MiB in 64 KiB."""
+    return encoded("gzip", _bomb())
+
+
+def hollow_gzip(exchange: Exchange) -> None:
+    """A packed body without end that never unpacks to anything."""
+    packer = zlib.compressobj(wbits=31)
+    exchange.send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + packer.compress(b""))
+    nothing = b"\x00\x00\x00\xff\xff" * 10_000  # stored blocks of no bytes
+    while exchange.pause(0):
+        exchange.send(nothing)
+
+
+def huge_body(exchange: Exchange) -> None:
+    """A body without end, fast."""
+    exchange.send(b'HTTP/1.1 200 OK\r\n\r\n{"resourceType": "Bundle"')
+    while exchange.pause(0):
+        exchange.send(b" " * 262_144)
+
+
+# --- paging -----------------------------------------------------------------------------------------------------------
+
+
+def next_link(url: str) -> Fault:
+    """The right answer, with a next link to that address; `{base}` in it is that of the server."""
+
+    def fault(exchange: Exchange) -> None:
+        link = {"relation": "next", "url": url.replace("{base}", exchange.server.base)}
+        exchange.answer(as_json({**exchange.content, "link": [link]}))
+
+    return fault
+
+
+def endless_paging(exchange: Exchange) -> None:
+    """A next page after every page."""
+    kind = exchange.target.lstrip("/").partition("?")[0]
+    following = f"{{base}}/{kind}?patient=p1&page={len(exchange.server.seen) + 1}"
+    next_link(following)(exchange)
+
+
+# --- where and when ---------------------------------------------------------------------------------------------------
+
+
+def only(kind: str, fault: Fault) -> Fault:
+    """A fault in the answers about one resource type."""
+
+    def chosen(exchange: Exchange) -> None:
+        is_meant = exchange.target.lstrip("/").startswith((f"{kind}/", f"{kind}?"))
+        (fault if is_meant else no_fault)(exchange)
+
+    return chosen
+
+
+def first(times: int, fault: Fault) -> Fault:
+    """A fault in the first answers to each request, which are right from then on."""
+
+    def chosen(exchange: Exchange) -> None:
+        (fault if exchange.number <= times else no_fault)(exchange)
+
+    return chosen
+
+
+def from_page(number: int, fault: Fault) -> Fault:
+    """A fault in the pages of a search from that one on."""
+
+    def chosen(exchange: Exchange) -> None:
+        page = int(exchange.target.rpartition("page=")[2]) if "page=" in exchange.target else 1
+        (fault if page >= number else no_fault)(exchange)
+
+    return chosen
+
+
+def every_fault(stranger: str) -> Mapping[str, Fault]:
+    """All faults by name; `stranger` is the base of another server, which must never be asked anything."""
+    html = b"<!DOCTYPE html><html><body><form action=/login><input name=user></form></body></html>"
+    userinfo = stranger.replace("://", "://token@")
+    return {
+        "no answer": silence,
+        "late answer": latency(5),
+        "hung up": hang_up,
+        "reset": reset,
+        "reset in the body": reset_in_body,
+        "dripping status": drip_status,
+        "dripping headers": drip_headers,
+        "dripping body": drip_body,
+        "dripping chunk size": drip_chunk_size,
+        "dripping trailers": drip_trailers,
+        "less than Content-Length": truncated,
+        "cut without a length": cut_without_length,
+        "cut chunks": cut_chunks,
+        "chunk garbage": chunk_garbage,
+        "endless headers": endless_headers,
+        "endless header": long_header,
+        "endless 100 Continue": endless_continue,
+        "another protocol": not_http,
+        "400": status(400),
+        "401": status(401),
+        "403": status(403),
+        "404": status(404),
+        "410": status(410),
+        "429": status(429),
+        "429 with Retry-After": status(429, "60"),
+        "500": status(500),
+        "502": status(502),
+        "503 with Retry-After": status(503, "60"),
+        "503 with a date": status(503, "Fri, 31 Dec 2100 23:59:59 GMT"),
+        "504": status(504),
+        "204": no_content,
+        "redirect to a stranger": redirect(f"{stranger}/Patient/p1"),
+        "redirect to the same server": redirect("/redirected", 307),
+        "redirect to metadata": redirect(_METADATA, 301),
+        "no body": body(b""),
+        "HTML": body(html, "text/html"),
+        "another JSON": body(b'{"error": "maintenance"}', "application/json"),
+        "a list": body(b"[]"),
+        "NaN": body(b"NaN"),
+        "no UTF-8": body(b'{"resourceType": "\xff"}'),
+        "deep JSON": body(b'{"link":' + b"[" * 200_000),
+        "another type": body(b'{"resourceType": "Basic", "id": "p1"}'),
+        "OperationOutcome": body(b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}'),
+        "cut JSON": cut_json,
+        "unknown encoding": encoded("br", b"\x0b\x02\x80{}\x03"),
+        "gzip that is none": encoded("gzip", b'{"resourceType": "Bundle"}'),
+        "two layers of gzip": encoded("gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
+        "cut gzip": cut_gzip,
+        "gzip bomb": gzip_bomb(),
+        "hollow gzip": hollow_gzip,
+        "endless body": huge_body,
+        "endless paging": endless_paging,
+        "next page at a stranger": next_link(f"{stranger}/Condition?page=2"),
+        "next page with a user": next_link(f"{userinfo}/Condition?page=2"),
+        "next page at the metadata": next_link(_METADATA),
+        "next page above the base": next_link("{base}/../admin"),
+        "next page beside the base": next_link("{base}-other/Condition?page=2"),
+        "next page of a file": next_link("file:///etc/passwd"),
+        "next page is no text": next_link("javascript:alert(1)"),
+    }
