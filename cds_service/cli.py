@@ -32,10 +32,12 @@ from cds_service.errors import CdsError, DataError, HttpError, whereabouts
 from cds_service.hooks import services
 from cds_service.hooks.prefetch import sent
 from cds_service.hooks.request import parse
+from cds_service.integrator.build_sheet import build_sheet
 from cds_service.integrator.check_config import check_config
 from cds_service.integrator.keys import keys
 from cds_service.integrator.database import migrate, prune
 from cds_service.integrator.feedback_report import feedback
+from cds_service.integrator.replay import replay
 from cds_service.settings import Settings, from_environment
 from cds_service.tenants import Tenants, open_tenants
 from fhir_mappings.record import PatientRecord, RecordError, read_file
@@ -202,6 +204,8 @@ cli.add_command(keys)
 cli.add_command(migrate)
 cli.add_command(prune)
 cli.add_command(feedback)
+cli.add_command(replay)
+cli.add_command(build_sheet)
 
 
 # --- files ----------------------------------------------------------------------------------------------

@@ -174,7 +174,9 @@ _KEYS: Final[dict[str, Any]] = {"multiple": True, "metavar": "KEY"}
 @click.option("--all-drops", is_flag=True, help="Send no prefetch at all.")
 @click.option("--each", is_flag=True, help="Drop every key in turn, and show key and answer.")
 @click.option("--keep-instance", is_flag=True, help="Keep the hookInstance of the file; else a fresh one.")
-@click.option("--sign", type=click.Path(path_type=Path), help="Private key that `milan-net keys new` made.")
+@click.option(
+    "--sign", "key", type=click.Path(path_type=Path), help="Private key that `milan-net keys new` made."
+)
 @click.option("--issuer", help="With --sign: `iss`, as the tenant trusts it.")
 @click.option("--audience", help="With --sign: `aud`; the --url if not given.")
 @click.option("--subject", help="With --sign: `sub`, where the tenant asks for one.")
@@ -230,9 +232,9 @@ def _fates(told: Mapping[Fate, Iterable[str]]) -> dict[str, Fate]:
     return fates
 
 
-def _signature(address: Address, sign: Path | None, **claims: str | None) -> Signature | None:
+def _signature(address: Address, key: Path | None, **claims: str | None) -> Signature | None:
     """The signature that is asked for. A token goes over https, or stays on this machine."""
-    if sign is None:
+    if key is None:
         if any(claims.values()):
             raise click.UsageError("--issuer, --audience, --subject and --tenant belong to --sign")
         return None
@@ -241,5 +243,5 @@ def _signature(address: Address, sign: Path | None, **claims: str | None) -> Sig
     if address.scheme != "https" and not address.is_loopback:
         raise click.BadParameter("a signed call is made over https, or on this machine", param_hint="--url")
     return Signature(
-        sign, claims["issuer"], claims["audience"] or str(address), claims["subject"], claims["tenant"]
+        key, claims["issuer"], claims["audience"] or str(address), claims["subject"], claims["tenant"]
     )
