@@ -249,7 +249,7 @@ def test_a_search_by_form_finds_what_a_search_by_address_finds(client: FlaskClie
 
 
 def test_parameters_in_the_address_of_a_form_count_too(client: FlaskClient) -> None:
-    posted = client.post(f"{PREFIX}/Condition/_search?patient=meets", data={"_id": "meets-net"})
+    posted = client.post(f"{PREFIX}/Condition/_search?patient=meets", data={"_id": "meets-net,rectum-net"})
     assert ids(found(posted)) == ["meets-net"]
 
 

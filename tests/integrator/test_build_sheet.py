@@ -238,6 +238,7 @@ def test_every_command_on_the_page_can_be_typed(members: dict[str, Any]) -> None
 
 def test_trials_sign_by_an_algorithm_that_the_tenant_takes() -> None:
     assert "--sign KEYS/private-rs384.json" in section(page(), 8)
+    assert "--issuer https://ehr.example.org/fhir --subject client-7`" in section(page(), 8)
     assert "--sign KEYS/private-es384.json" in section(page(trust=TRUST | {"algorithms": ["ES384"]}), 8)
     text = section(page(trust=TRUST | {"algorithms": ["PS256"]}), 8)
     assert "--sign" not in text
@@ -294,6 +295,10 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     found = _Tags(as_html(page(), "title"))
     assert not {"script", "img", "link", "iframe", "a", "object"} & set(found.tags)
     assert not {"src", "href", "onload", "onclick", "style"} & found.attributes
+
+
+def test_markup_in_the_text_of_the_page_stays_text() -> None:
+    assert "script" not in _Tags(as_html("<script>x</script>", "title")).tags
 
 
 def test_every_table_of_the_page_is_a_table_in_html() -> None:
