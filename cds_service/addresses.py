@@ -15,15 +15,16 @@ _HIGHEST_PORT = 65535
 _LONGEST = 8000
 # RFC 3986, and the `|` that FHIR servers leave unescaped in the query of a `next` link
 _ADDRESS = re.compile(
-    r"(?P<scheme>[A-Za-z]+)://(?P<authority>[A-Za-z0-9.:\[\]-]+)(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
+    r"(?P<scheme>[A-Za-z]+)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]*)?"
+    r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
     r"(\?(?P<query>[A-Za-z0-9._~!$&'()*+,;=:@%/?|-]*))?"
 )
 _HOST = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
-_HIDDEN = re.compile(
-    r"%(2e|2f|5c|25|00)", re.IGNORECASE
-)  # an encoded dot, slash, backslash, percent sign or NUL
+# an encoded dot, slash, backslash, percent sign or NUL
+_HIDDEN = re.compile(r"%(2e|2f|5c|25|00)", re.IGNORECASE)
+_STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")  # which programs escape, or let stand, as they like
 
 
 class AddressError(ValueError):
@@ -115,7 +116,7 @@ def _is_host(host: str) -> bool:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    if _HIDDEN.search(path):
+    if _HIDDEN.search(path) or _STRAY.search(path):
         raise AddressError("its path hides a dot, a slash or a percent sign")
     segments = tuple(path.removeprefix("/").removesuffix("/").split("/")) if path.strip("/") else ()
     if any(segment in ("", ".", "..") for segment in segments) or (path.strip("/") == "" and len(path) > 1):

@@ -2,7 +2,6 @@
 
 import gc
 import re
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -11,18 +10,18 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from cds_service.advisor import Advisor, create_advisor
+from cds_service.ehr.fhir_client import EhrClient
 from cds_service.errors import SettingsError
 from cds_service.hooks import detail
 from cds_service.hooks.cards import cards
 from cds_service.hooks.fatigue import Fatigue
-from cds_service.hooks.fhir_client import EhrClient
 from cds_service.hooks.journey import Journey
-from cds_service.hooks.key_sets import KeySets
 from cds_service.hooks.prefetch import sent
 from cds_service.hooks.request import parse
 from cds_service.hooks.routes import attach, hooks
-from cds_service.hooks.security import Gate
 from cds_service.hooks.services import SERVICES
+from cds_service.security.gate import Gate
+from cds_service.security.key_sets import KeySets
 from cds_service.settings import Settings, from_environment
 from cds_service.storage.opening import Storage, open_storage, temporary_storage
 from cds_service.tenants import Tenants, load_tenants
@@ -54,7 +53,9 @@ def create_app(
     advisors = {tenant.id: create_advisor(settings, tenant) for tenant in tenants.all}
     storage = _storage(settings, tenants)
     journey = Journey(advisors, EhrClient(), storage.ledger, Fatigue(storage.ledger), today, now)
-    gate = Gate(tenants, storage.replay, KeySets(time.time), lambda: now().timestamp())
+    keys = KeySets(tenants)
+    keys.warm()
+    gate = Gate(tenants, storage.replay, keys, lambda: now().timestamp())
     app = _flask(settings)
     app.register_blueprint(hooks(journey, gate, settings))
     attach(app, settings.cors_origins)

@@ -34,13 +34,13 @@ from cds_service.hooks.prefetch import sent
 from cds_service.hooks.request import parse
 from cds_service.integrator.build_sheet import build_sheet
 from cds_service.integrator.check_config import check_config
-from cds_service.integrator.keys import keys
 from cds_service.integrator.database import migrate, prune
 from cds_service.integrator.feedback_report import feedback
+from cds_service.integrator.keys import keys
 from cds_service.integrator.replay import replay
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import Settings, from_environment, settings_of
 from cds_service.tenants import Tenants, open_tenants
-from fhir_mappings.record import PatientRecord, RecordError, read_file
+from fhir_mappings.record import PatientRecord, RecordError, read_file, without_mark
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -232,7 +232,7 @@ def _records(path: Path) -> Iterator[PatientRecord]:
 
 def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        data = without_mark(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
     if not data.strip():
@@ -307,8 +307,8 @@ def _ensure_free(host: str, port: int) -> None:
 
 def _load(serving: Serving) -> "WSGIApplication":
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    clock = {} if serving.on is None else {"today": partial(_same_day, serving.on)}
-    app = create_app(serving.settings, serving.tenants, **clock)
+    today = date.today if serving.on is None else partial(_same_day, serving.on)
+    app = create_app(serving.settings, serving.tenants, today)
     settle()
     return app
 
@@ -330,7 +330,7 @@ def _is_loopback(host: str) -> bool:
 def _settings(policy_id: str | None, site_profile: Path | None) -> Settings:
     """Settings of the environment, where the command line does not say otherwise."""
     base = from_environment()
-    return Settings(policy=policy_id or base.policy, site_profile=site_profile or base.site_profile)
+    return settings_of(policy=policy_id or base.policy, site_profile=site_profile or base.site_profile)
 
 
 def _today() -> date:
@@ -348,6 +348,9 @@ def run(arguments: Iterable[str]) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         return 0
+    except click.exceptions.NoArgsIsHelpError as error:  # no command: its message is the help
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except Exception as error:  # noqa: BLE001  a traceback may hold patient data
         _complain(_sentence(error))
         return _status(error)

@@ -103,8 +103,13 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises SettingsError with a sentence for each that cannot be used.
     """
+    return settings_of(**_Environment(environ)())
+
+
+def settings_of(**given: Any) -> Settings:
+    """Settings by name. Raises SettingsError with a sentence for each that cannot be used."""
     try:
-        return Settings(**_Environment(environ)())
+        return Settings(**given)
     except ValidationError as error:
         raise SettingsError("\n".join(_sentences(error))) from None
 

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from fhir_mappings.reference import encoded
+
 
 class CodingNode(Struct, gc=False):
     """A Coding, or anything that stands in its place."""
@@ -36,6 +38,12 @@ class ExtensionNode(Struct, gc=False):
     """An Extension that may hold a concept (mCODE puts the histology there)."""
 
     valueCodeableConcept: Concept = None  # noqa: N815  FHIR's own name
+
+
+class StageNode(Struct, gc=False):
+    """Condition.stage: the stage may say where the metastases are."""
+
+    summary: Concept = None
 
 
 class SearchNode(Struct, gc=False):
@@ -83,6 +91,12 @@ class Node(Struct, gc=False):
         | bool
         | None
     ) = None
+    stage: list[StageNode | list[Any] | str | float | bool | None] | StageNode | str | float | bool | None = (
+        None
+    )
+    conclusionCode: (  # noqa: N815  FHIR's own name
+        list[ConceptNode | list[Any] | str | float | bool | None] | ConceptNode | str | float | bool | None
+    ) = None
     subject: ReferenceNode | list[Any] | str | float | bool | None = None
     patient: ReferenceNode | list[Any] | str | float | bool | None = None
     entry: list[EntryNode | list[Any] | str | float | bool | None] | EntryNode | str | float | bool | None = (
@@ -117,9 +131,6 @@ class Entry(Struct, frozen=True, gc=False):
     @property
     def reference(self) -> str:
         """`Type/id`; a resource without an id is named by its place in the record."""
-        name = (
-            self.node.id
-            if isinstance(self.node.id, str) and self.node.id
-            else f"(no id, no. {self.place[1] + 1})"
-        )
-        return f"{self.type}/{name}"
+        name = self.node.id
+        has_name = isinstance(name, str) and name
+        return f"{self.type}/{encoded(name) if has_name else f'(no id, no. {self.place[1] + 1})'}"

@@ -15,6 +15,7 @@ import msgspec
 from fhir_mappings.bundle import PartState, bundle_state, entries_of, raw_resources
 from fhir_mappings.nodes import Entry, Node, ReferenceNode
 from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
+from fhir_mappings.reference import encoded
 
 PARTS: Mapping[str, str] = {
     "patient": "Patient",
@@ -58,6 +59,19 @@ class PatientRecord:
         owner = owner_of(entry, self.urls)
         return owner is None or f"Patient/{owner}" == self.patient
 
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """What names another patient and is left out: the references, without that patient's id."""
+        return tuple(dict.fromkeys(self._nameless(entry) for entry in self.entries if not self.is_own(entry)))
+
+    def _nameless(self, entry: Entry) -> str:
+        """The reference of another's resource; its place where the reference would name the patient."""
+        owner = encoded(owner_of(entry, self.urls) or "")
+        if owner not in entry.reference:
+            return entry.reference
+        key, index = entry.place
+        return f"{entry.type} (no. {index + 1} of {key})"
+
     def hides_owner(self, entry: Entry) -> bool:
         """Whether a resource has a subject that cannot be read: it was sent for this patient, and may be another's."""
         return (
@@ -82,12 +96,17 @@ NODE = msgspec.json.Decoder(Node)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+def without_mark(data: bytes) -> bytes:
+    """The bytes without the byte order mark that Windows writes before UTF-8; what stands in them is counted after it."""
+    return data.removeprefix(_BYTE_ORDER_MARK)
+
+
 def read_file(data: bytes) -> list[PatientRecord]:
     """Read a Bundle (collection, searchset, transaction ...), a single resource, or NDJSON: one record per patient.
 
     Raises RecordError when the bytes are neither, or when no patient can be told.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)  # as Windows writes it
+    data = without_mark(data)
     entries, raws, truncated = _read_json(data) or _read_ndjson(data)
     places = dict(zip((entry.place for entry in entries), raws, strict=True))
     parts = {

@@ -353,27 +353,3 @@ def is_other_malignancy(system: str | None, code: str | None) -> bool:
         return False
     codes = normalise_code(system, code)
     return any(inside.fullmatch(each) and not outside.fullmatch(each) for each in codes)
-
-
-@cache
-def _display_keywords() -> Mapping[str, tuple[re.Pattern[str], ...]]:
-    keywords: Mapping[str, list[list[str]]] = _read("display-keywords")["keywords"]
-    return {name: tuple(_any_of(group) for group in groups) for name, groups in keywords.items()}
-
-
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """A word of up to three letters must stand alone, or every magnet would be a NET."""
-    ways = (rf"\b{re.escape(word)}\b" if len(word) <= _RUBRIC else re.escape(word) for word in words)
-    return re.compile("|".join(ways), re.IGNORECASE)
-
-
-def display_contradicts(value_set_ids: Iterable[str], display: str | None) -> bool:
-    """Whether a display names something else than the meanings of its code.
-
-    True only for value sets where a wrong label is dangerous, and never for an empty display or one in a
-    script we have no words for. A contradicted coding is a candidate for a human, not a value.
-    """
-    if not display or not re.search("[A-Za-z]", display):
-        return False
-    guarded = _display_keywords()
-    return any(not pattern.search(display) for name in value_set_ids for pattern in guarded.get(name, ()))

@@ -14,6 +14,7 @@ from cds_service.storage.database import Database, connect
 from cds_service.storage.ledger import Ledger
 from cds_service.storage.opening import Storage, open_storage
 from cds_service.storage.pseudonyms import Pseudonyms
+from cds_service.storage.tables import METADATA
 from tests.postgresql import Server, programs, serving
 
 KEY = b"k" * 32
@@ -57,12 +58,12 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def migrated(postgresql: Server) -> str:
-    """A PostgreSQL database at the newest schema, to be copied."""
-    name = postgresql.new_database()
-    database = connect(postgresql.address(name))
+    """The address of a PostgreSQL database at the newest schema, which every test gets without rows."""
+    address = postgresql.address(postgresql.new_database())
+    database = connect(address)
     schema.upgrade(database)
     database.close()
-    return name
+    return address
 
 
 @pytest.fixture(params=KINDS)
@@ -80,19 +81,26 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """A database at the newest schema."""
     key_file = tmp_path / "pseudonyms.key"
     key_file.write_bytes(KEY)
     if request.param == "sqlite":
         found = Place("sqlite", f"sqlite:///{tmp_path}/test.db", key_file)
         open_storage(found.settings).close()
-        yield found
-        return
-    server: Server = request.getfixturevalue("postgresql")
-    name = server.new_database(request.getfixturevalue("migrated"))
-    yield Place("postgresql", server.address(name), key_file)
-    server.drop_database(name)
+        return found
+    address = request.getfixturevalue("migrated")
+    _clear(address)
+    return Place("postgresql", address, key_file)
+
+
+def _clear(address: str) -> None:
+    """Remove the rows of an earlier test: far quicker than a database for each."""
+    database = connect(address)
+    with database.writing() as connection:
+        for table in METADATA.tables.values():
+            connection.execute(table.delete())
+    database.close()
 
 
 @pytest.fixture

@@ -36,12 +36,11 @@ class Server:
 
     folder: Path
 
-    def new_database(self, template: str = "template1") -> str:
-        """An empty database, or a copy of another one; its name."""
+    def new_database(self) -> str:
+        """An empty database; its name."""
         name = f"test_{secrets.token_hex(6)}"
         with psycopg.connect(self._info("postgres"), autocommit=True) as connection:
-            create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return name
 
     def drop_database(self, name: str) -> None:

@@ -105,9 +105,6 @@ def test_what_two_programs_could_read_differently_is_no_address(text: str) -> No
     assert len(text) < 8 or text not in str(caught.value)
 
 
-@pytest.mark.xfail(
-    reason="the brackets of an address are not yet held to an IPv6 address alone", strict=False
-)
 @pytest.mark.parametrize("text", ["https://x[::1]/", "https://[::1]x/", "https://[v1.x]/"])
 def test_brackets_hold_an_ipv6_address_and_nothing_stands_beside_them(text: str) -> None:
     with pytest.raises(AddressError):
@@ -202,3 +199,11 @@ def test_any_text_is_an_address_or_none(text: str) -> None:
         except AddressError:
             continue
         assert Address.parse(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example/R4/%%32e%%32e/x", "https://a.example/%", "https://a.example/%2"]
+)
+def test_a_percent_sign_that_encodes_nothing_is_refused(text: str) -> None:
+    with pytest.raises(AddressError):
+        Address.parse(text)

@@ -48,6 +48,17 @@ def test_assess_shows_verdict_criteria_and_what_is_missing(tmp_path: Path, capsy
     assert output.err == ""
 
 
+def test_assess_shows_what_stands_beside_the_criteria(capsys: Output) -> None:
+    samples = Path(__file__).parents[1] / "sample_bundles"
+    paths = [str(samples / f"{name}.json") for name in ("37-pregnancy", "38-men-1-and-heart-failure")]
+    assert run(["assess", *paths, *ON]) == 0
+    output = capsys.readouterr().out
+    assert "pregnancy on record: specialist care first" in output.split("To discuss first")[1]
+    shown = output.split("Also on record")[1]
+    assert "MEN 1" in shown
+    assert "heart failure" in shown
+
+
 def test_assess_prints_one_json_object_for_each_patient(tmp_path: Path, capsys: Output) -> None:
     second = PATIENT | {"id": "p2"}
     lines = "\n".join(json.dumps(resource) for resource in (PATIENT, NET, LIVER, second))
@@ -61,6 +72,15 @@ def test_assess_prints_one_json_object_for_each_patient(tmp_path: Path, capsys: 
 
 def test_assess_reads_a_hook_request_and_agrees_with_the_card(tmp_path: Path, capsys: Output) -> None:
     assert run(["assess", written(tmp_path, call(chart())), "--json", *ON]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "incomplete"
+
+
+@pytest.mark.parametrize("content", [call(chart()), bundle(PATIENT, NET, LIVER)])
+def test_assess_reads_a_file_that_starts_with_a_byte_order_mark(
+    tmp_path: Path, capsys: Output, content: object
+) -> None:
+    name = written(tmp_path, "\ufeff" + json.dumps(content))
+    assert run(["assess", name, "--json", *ON]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "incomplete"
 
 
@@ -86,7 +106,8 @@ def test_assess_takes_today_where_no_day_is_given(tmp_path: Path, capsys: Output
         (bundle(), "no patient"),
         ({"resourceType": "Patient"}, "no id"),
         ('{"a":' * 100_000, "nested too deeply"),
-        (call(chart(), hook="order-sign"), "(hook)"),
+        (call(chart(), hook="no-such-hook"), "(hook)"),
+        (call(chart(), hook="order-sign"), "(context.draftOrders)"),
         (call(chart(), hookInstance=5), "(hookInstance)"),
     ],
 )
@@ -169,9 +190,18 @@ def test_version_and_help(capsys: Output) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("milan-net, version ")
     assert run(["--help"]) == 0
-    for command in ("assess", "demo", "policies", "serve"):
-        assert command in capsys.readouterr().out or command
+    output = capsys.readouterr().out
+    assert all(f"\n  {command} " in output for command in ("assess", "demo", "policies", "serve"))
+
+
+def test_without_a_command_the_whole_help_is_printed_line_by_line(capsys: Output) -> None:
+    assert run(["--help"]) == 0
+    wanted = capsys.readouterr().out
     assert run([]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.strip() == wanted.strip()
+    assert output.err.count("\n") > 8
 
 
 def test_the_demonstration_says_when_there_are_no_samples(
@@ -180,7 +210,10 @@ def test_the_demonstration_says_when_there_are_no_samples(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(samples, "__file__", str(tmp_path / "package" / "samples.py"))
     assert run(["demo"]) == 1
-    assert "sample_bundles" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert "sample_bundles" in line
+    assert "run this in a checkout" in line
+    assert "milan-net assess FILE" in line
 
 
 def test_a_bug_is_one_line_without_what_the_error_says(
@@ -246,7 +279,7 @@ def post(address: str, body: bytes, **headers: str) -> tuple[int, bytes]:
 
 
 def test_serve_answers_calls_logs_them_and_ends_cleanly() -> None:
-    with running("serve") as (process, address):
+    with running("serve", "--open") as (process, address):
         service = f"{address}/{SERVICES[0].id}"
         status, content = post(service, json.dumps(call(chart())).encode())
         assert status == 200
@@ -283,6 +316,6 @@ def test_an_address_that_is_taken_is_told_in_one_line(capsys: pytest.CaptureFixt
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert run(["serve", "--port", str(port)]) == 1
+        assert run(["serve", "--open", "--port", str(port)]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"milan-net: 127.0.0.1:{port} cannot be listened on")

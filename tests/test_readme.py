@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cds_service import settings
 from cds_service.cli import cli
 from cds_service.eligibility.policy import DEFAULT_POLICY, policies
 from cds_service.hooks.services import SERVICES
+from cds_service.settings import PREFIX, Settings
+from cds_service.tenants import load_tenants
 from fhir_mappings.record import PARTS
 
 ROOT = Path(__file__).parents[1]
@@ -36,9 +37,9 @@ def test_every_option_that_the_table_of_commands_names_exists() -> None:
 
 
 def test_the_table_of_settings_names_what_the_service_reads() -> None:
-    source = Path(settings.__file__ or "").read_text("utf-8")
-    named = set(first_cells("setting (environment)"))
-    assert named == set(re.findall(r"MILAN_NET_[A-Z_]+", source))
+    assert set(first_cells("setting (environment)")) == {
+        f"{PREFIX}{name.upper()}" for name in Settings.model_fields
+    }
 
 
 def test_the_addresses_are_those_of_the_services() -> None:
@@ -76,3 +77,12 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
             ("cds_service", "fhir_mappings", "LICENSE", "NOTICE")
         ):
             assert (ROOT / target).exists(), target
+
+
+def test_the_tenants_file_that_is_shown_can_be_loaded(tmp_path: Path) -> None:
+    shown = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    file = tmp_path / "tenants.toml"
+    file.write_text(shown[1], encoding="utf-8")
+    (tenant,) = load_tenants(file).all
+    assert tenant.dialect == "epic"

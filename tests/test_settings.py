@@ -7,6 +7,7 @@ import pytest
 from cds_service.app import create_app
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings, from_environment
+from cds_service.tenants import open_tenants
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -55,11 +56,33 @@ def test_a_setting_that_cannot_be_used_is_told_by_its_name(name: str, value: str
 
 def test_an_unknown_policy_stops_the_start_and_names_those_that_exist() -> None:
     with pytest.raises(SettingsError, match="milan-net-2016"):
-        create_app(Settings(policy="milan-hcc"))
+        create_app(Settings(policy="milan-hcc"), open_tenants())
 
 
 def test_a_site_profile_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
     profile = tmp_path / "site.json"
     profile.write_text("[]")
     with pytest.raises(SettingsError, match=r"site\.json"):
-        create_app(Settings(site_profile=profile))
+        create_app(Settings(site_profile=profile), open_tenants())
+
+
+def test_without_tenants_nothing_starts_and_a_sentence_says_what_to_do() -> None:
+    with pytest.raises(SettingsError, match=r"MILAN_NET_TENANTS.*milan-net serve --open$"):
+        create_app(Settings())
+
+
+def test_a_secret_in_a_file_is_read_from_there(tmp_path: Path) -> None:
+    secret = tmp_path / "database"
+    secret.write_text("postgresql+psycopg://user:secret@db/milan\n")
+    found = from_environment({"MILAN_NET_DATABASE_URL_FILE": str(secret)})
+    assert found.database == "postgresql+psycopg://user:secret@db/milan"
+    assert "secret" not in repr(found).replace(str(secret), "")
+
+
+def test_a_database_is_given_in_one_way(tmp_path: Path) -> None:
+    secret = tmp_path / "database"
+    secret.write_text("sqlite:///x.db")
+    with pytest.raises(SettingsError, match="cannot both be given"):
+        from_environment(
+            {"MILAN_NET_DATABASE_URL_FILE": str(secret), "MILAN_NET_DATABASE_URL": "sqlite:///y.db"}
+        )

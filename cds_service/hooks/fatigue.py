@@ -1,7 +1,7 @@
 """Which card stays away, and why: advice that a clinician has set aside with a reason is not repeated until it changes.
 
-Showing a card never makes it vanish: without feedback the same request gets the same answer, because clients drop the
-cards of an earlier call when a hook fires again.
+What counts as a reason and as a change stands in integration.md 5.1. Showing a card never makes it vanish: without
+feedback the same request gets the same answer, because clients drop the cards of an earlier call when a hook fires again.
 """
 
 import logging

@@ -23,8 +23,13 @@ from cds_service.hooks.services import SERVICES, Service
 OPENAPI: Final = "3.1.0"
 VERSION: Final = "2.0.1"  # of CDS Hooks, which these endpoints follow
 _SCHEMAS: Final = ("discovery", "request", "response", "feedback")
-_ALWAYS: Final = (UnauthorizedError, InternalError, UnavailableError)
-_OF_A_BODY: Final = (BadRequestError, NotFoundError, PayloadTooLargeError, UnsupportedMediaTypeError)
+_ALWAYS: Final[tuple[type[HttpError], ...]] = (UnauthorizedError, InternalError, UnavailableError)
+_OF_A_BODY: Final[tuple[type[HttpError], ...]] = (
+    BadRequestError,
+    NotFoundError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
 _OUTCOME: Final[Mapping[str, Any]] = {
     "type": "object",
     "required": ["resourceType", "issue"],
@@ -121,7 +126,8 @@ def _responses(
     success: str, content: Mapping[str, Any], errors: tuple[type[HttpError], ...]
 ) -> Mapping[str, Any]:
     found: dict[str, Any] = {"200": {"description": success} | ({"content": content} if content else {})}
-    for error in sorted((*errors, MethodNotAllowedError), key=lambda item: item.status):
+    told_of: tuple[type[HttpError], ...] = (*errors, MethodNotAllowedError)
+    for error in sorted(told_of, key=lambda item: item.status):
         told = (
             {}
             if error is UnauthorizedError

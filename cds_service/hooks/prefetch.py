@@ -10,10 +10,10 @@ from typing import Protocol
 
 import orjson
 
+from cds_service.ehr.fhir_client import Access, Pages, access
 from cds_service.errors import PreconditionFailedError
 from cds_service.hooks.contexts import Context, ProblemContext
 from cds_service.hooks.dialects import query
-from cds_service.hooks.fhir_client import Access, Pages, access
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.services import Service
 from cds_service.tenants import Tenant

@@ -24,11 +24,12 @@ from cds_service.errors import (
 from cds_service.hooks import openapi, services
 from cds_service.hooks.feedback import receive
 from cds_service.hooks.journey import Journey
-from cds_service.hooks.security import Gate
+from cds_service.hooks.json_path import ROOT
 from cds_service.hooks.services import Service
+from cds_service.security.gate import Gate
 from cds_service.settings import Settings
 from cds_service.tenants import Tenant
-from fhir_mappings.record import RecordError
+from fhir_mappings.record import RecordError, without_mark
 
 _LOG = logging.getLogger(__name__)
 _JSON: Final = "application/json"
@@ -105,7 +106,7 @@ def _body() -> bytes:
     limit = request.max_content_length
     if request.content_length is None and limit is not None and len(body) >= limit:  # chunked, and cut there
         raise PayloadTooLargeError(_TOO_LARGE)
-    return body
+    return without_mark(body)
 
 
 def _response(content: object, status: int = 200, mimetype: str = _JSON) -> Response:
@@ -187,7 +188,7 @@ def _tell_http(error: HTTPException) -> Response:
     if code == PayloadTooLargeError.status:
         return _tell(PayloadTooLargeError(_TOO_LARGE))
     if code < InternalError.status:
-        return _tell(BadRequestError("The request cannot be read."))
+        return _tell(BadRequestError("The request cannot be read.", ROOT))
     return _tell_bug(error)
 
 

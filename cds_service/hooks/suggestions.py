@@ -8,37 +8,54 @@ from cds_service.hooks.dialects import coded_for, may_propose
 from cds_service.tenants import Tenant
 from fhir_mappings.drafts import draft_order, drafts
 from fhir_mappings.facts import Evidence, Facts, OrderKind
+from fhir_mappings.reference import is_reference
 
 
 def suggestions(
     assessment: Assessment, facts: Facts, card: UUID, tenant: Tenant, ordered: Container[OrderKind]
 ) -> list[dict[str, object]]:
-    """One suggestion for each order of the assessment that is not being `ordered`; only the referral is recommended."""
+    """One suggestion for each order of the assessment that is not being `ordered`.
+
+    Only a referral that is surely not active yet is recommended.
+    """
+    reasons = _conditions(facts)
+    used = _used(assessment, reasons)
     return [
-        _suggestion(kind, coded_for(tenant, kind, _order(kind, assessment, facts, suggestion)), suggestion)
+        _suggestion(
+            kind, assessment, tenant, reasons, used if kind is OrderKind.TRANSPLANT_REFERRAL else [], card
+        )
         for kind in assessment.orders
         if kind not in ordered and may_propose(tenant, kind)
-        for suggestion in (uuid5(card, kind),)
     ]
 
 
-def _suggestion(kind: OrderKind, order: dict[str, object], suggestion: UUID) -> dict[str, object]:
-    draft = drafts()[kind]
-    recommended = {"isRecommended": True} if kind is OrderKind.TRANSPLANT_REFERRAL else {}
-    action = {"type": "create", "description": draft.description, "resource": order}
-    return {"label": draft.label, "uuid": str(suggestion), **recommended, "actions": [action]}
+_IN_DOUBT = ". Whether one is already active is not known"
 
 
-def _order(kind: OrderKind, assessment: Assessment, facts: Facts, suggestion: UUID) -> dict[str, object]:
-    reasons = _conditions(facts)
-    return draft_order(
+def _suggestion(  # noqa: PLR0913, PLR0917  what differs between patients, and the site
+    kind: OrderKind, assessment: Assessment, tenant: Tenant, reasons: list[str], linked: list[str], card: UUID
+) -> dict[str, object]:
+    draft, suggestion = drafts()[kind], uuid5(card, kind)
+    order = draft_order(
         kind,
         order_id=uuid5(suggestion, "order"),
         patient=assessment.patient,
         on=assessment.evaluated_on,
         reasons=reasons,
-        used=_used(assessment, reasons) if kind is OrderKind.TRANSPLANT_REFERRAL else (),
+        used=linked,
     )
+    in_doubt = kind in assessment.orders_in_doubt
+    is_recommended = kind is OrderKind.TRANSPLANT_REFERRAL and not in_doubt
+    recommended = {"isRecommended": True} if is_recommended else {}
+    description = draft.description + (_IN_DOUBT if in_doubt else "") + _unlinked(reasons + linked)
+    action = {"type": "create", "description": description, "resource": coded_for(tenant, kind, order)}
+    return {"label": draft.label, "uuid": str(suggestion), **recommended, "actions": [action]}
+
+
+def _unlinked(references: list[str]) -> str:
+    """What a description says of entries that cannot be linked, because their ids are none that FHIR allows."""
+    count = sum(not is_reference(item) for item in references)
+    return f". Not linked, for want of a valid id: {count} of the entries it rests on" if count else ""
 
 
 def _conditions(facts: Facts) -> list[str]:

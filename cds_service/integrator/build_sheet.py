@@ -23,11 +23,11 @@ from cds_service.hooks.cards import CARDS, GUIDELINE_URL, OVERRIDE_REASONS, OVER
 from cds_service.hooks.dialects import may_propose, query
 from cds_service.hooks.occasions import Indicator
 from cds_service.hooks.services import SERVICES, Service
-from cds_service.hooks.tokens import LEEWAY, LONGEST_LIFE
 from cds_service.integrator import keys
 from cds_service.integrator.sheet_text import as_html, as_markdown
 from cds_service.integrator.trials import Trial, trials
 from cds_service.samples import WRITTEN_FOR
+from cds_service.security.tokens import LEEWAY, LONGEST_LIFE
 from cds_service.settings import from_environment
 from cds_service.tenants import Tenant, Trust
 from fhir_mappings.drafts import drafts

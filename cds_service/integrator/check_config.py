@@ -9,10 +9,10 @@ import click
 from cds_service.addresses import Address
 from cds_service.advisor import create_advisor
 from cds_service.errors import SettingsError
-from cds_service.hooks.key_sets import download, read_file
 from cds_service.hooks.services import SERVICES
-from cds_service.hooks.signing_keys import TEST_KEY, KeySet, KeySetError, read_key_set
 from cds_service.hooks.text import one_line
+from cds_service.security.key_sets import download, read_file
+from cds_service.security.signing_keys import TEST_KEY, KeySet, KeySetError, read_key_set
 from cds_service.settings import Settings, from_environment
 from cds_service.tenants import Tenant, Tenants, Trust, load_tenants
 

@@ -13,7 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cds_service.integrator.database import existing_database
+from cds_service.settings import from_environment
+from cds_service.storage.comments import Comment, comments
 from cds_service.storage.ledger import Outcome
+from cds_service.storage.opening import pseudonyms
 from cds_service.storage.tally import SHOWN, Line, tally
 from cds_service.terminal import safe
 
@@ -66,10 +69,21 @@ def _row(week: str, verdict: str, lines: Sequence[tuple[Line, int]]) -> Row:
 @click.option("--tenant", default=None, help="Only this tenant; all if not given.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), default=None, help="First day, YYYY-MM-DD.")
 @click.option("--csv", "as_csv", is_flag=True, help="One line for each week, verdict, outcome and reason.")
-def feedback(tenant: str | None, since: datetime | None, *, as_csv: bool) -> None:
+@click.option(
+    "--comments",
+    "show_comments",
+    is_flag=True,
+    help="The comments instead, where a tenant keeps them. They may hold patient data.",
+)
+def feedback(tenant: str | None, since: datetime | None, *, as_csv: bool, show_comments: bool) -> None:
     """Count the cards that were shown, accepted and overridden, by week, verdict and reason."""
+    first = since.date() if since else None
     with existing_database() as database:
-        lines = tally(database, tenant, since.date() if since else None)
+        if show_comments:
+            names = pseudonyms(from_environment())
+            _print_comments(comments(database, names, tenant, first), as_csv=as_csv)
+            return
+        lines = tally(database, tenant, first)
     if as_csv:
         _write_csv(lines)
     else:
@@ -82,12 +96,30 @@ def _write_csv(lines: Iterable[tuple[Line, int]]) -> None:
     writer.writerows([*map(_cell, astuple(line)), number] for line, number in lines)
 
 
+def _print_comments(found: Iterable[Comment], *, as_csv: bool) -> None:
+    told = ([item.at.isoformat(), item.outcome, item.reason, item.text] for item in found)
+    header = [field.name for field in fields(Comment)]
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(map(_cell, row) for row in told)
+        return
+    table = Table(*map(str.title, header), show_edge=False, pad_edge=False, header_style="bold")
+    for row in told:
+        table.add_row(*map(safe, row))
+    _console().print(table)
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False)
+
+
 def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _print_table(found: Sequence[Row]) -> None:
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = _console()
     if not found:
         console.print("No card was shown yet, and no feedback came.")
         return

@@ -17,7 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeyParameters, RSAKey
 
 from cds_service.errors import DataError
-from cds_service.hooks.signing_keys import TEST_KEY
+from cds_service.security.signing_keys import TEST_KEY
 
 PUBLIC: Final = "jwks.json"
 ALGORITHMS: Final = ("ES384", "RS384")

@@ -35,9 +35,11 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
+    def reading(self, *, unhurried: bool = False) -> Iterator[Connection]:
+        """A transaction that only reads; an unhurried one is a report, which may take its time."""
         with _answering(), self.engine.connect() as connection:
+            if unhurried and not self.is_sqlite:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             yield connection
 
     @contextmanager

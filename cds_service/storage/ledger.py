@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 import orjson
-from sqlalchemy import case, select
+from sqlalchemy import Insert, bindparam, case, select
 
 from cds_service.eligibility.assessment import Assessment
 from cds_service.errors import StorageError
@@ -89,6 +89,8 @@ class Ledger:
         self._database = database
         self._pseudonyms = pseudonyms
         self._shown = itertools.count(1)
+        self._insert_card = _insert_card(database)
+        self._insert_feedback = insert_new(database, FEEDBACK)
 
     def record_shown(self, card: ShownCard, now: datetime) -> None:
         """Remember that a card was shown. A failure is logged and costs nobody a card; then no override is known.
@@ -96,15 +98,9 @@ class Ledger:
         A card that is shown again is the same row; where another clinician gets it under the same id, an override of
         it is nobody's own.
         """
-        statement = insert(self._database, CARD_SHOWN).values(self._card_row(card, now))
-        same = CARD_SHOWN.c.clinician == statement.excluded.clinician
-        statement = statement.on_conflict_do_update(
-            index_elements=[CARD_SHOWN.c.tenant, CARD_SHOWN.c.service, CARD_SHOWN.c.card],
-            set_={CARD_SHOWN.c.clinician: case((same, CARD_SHOWN.c.clinician), else_=_SEVERAL)},
-        )
         try:
             with self._database.writing() as connection:
-                connection.execute(statement)
+                connection.execute(self._insert_card, self._card_row(card, now))
                 if next(self._shown) % _SWEEP_EVERY == 0:
                     remove_old(connection, now)
         except StorageError:
@@ -129,46 +125,27 @@ class Ledger:
     def overrides(
         self, tenant: str, patient: str, user: str, assessment: Assessment, topic: str = ""
     ) -> tuple[Override, ...]:
-        """The overrides, with a reason, of cards that said this of this patient, newest first."""
+        """The overrides, with a reason, of cards that said this of this patient."""
         names = self._pseudonyms
-        shown = CARD_SHOWN.c
-        given = FEEDBACK.c
-        same_card = (
-            (shown.tenant == given.tenant) & (shown.service == given.service) & (shown.card == given.card)
-        )
-        statement = (
-            select(
-                shown.clinician,
-                given.reason_system,
-                given.reason_code,
-                given.outcome_timestamp,
-                given.received_on,
-            )
-            .join_from(CARD_SHOWN, FEEDBACK, same_card)
-            .where(
-                shown.tenant == tenant,
-                shown.fingerprint == names.fingerprint(tenant, patient, assessment.fingerprint),
-                shown.patient == names.patient(tenant, patient),
-                shown.topic == topic,
-                given.outcome == Outcome.OVERRIDDEN.value,
-                given.reason_code.is_not(None),
-            )
-            .order_by(given.outcome_timestamp.desc())
-        )
+        asked = {
+            "tenant": tenant,
+            "patient": names.patient(tenant, patient),
+            "fingerprint": names.fingerprint(tenant, patient, assessment.fingerprint),
+            "topic": topic,
+        }
         own = names.clinician(tenant, user)
         with self._database.reading() as connection:
             return tuple(
                 # An EHR whose clock is ahead cannot keep a card away for longer.
                 Override(clinician == own, Reason(system, code), min(at, received))
-                for clinician, system, code, at, received in connection.execute(statement)
+                for clinician, system, code, at, received in connection.execute(_OVERRIDES, asked)
             )
 
     def keep(self, tenant: str, service: str, entries: Iterable[Feedback], received: datetime) -> Kept:
         """Store feedback, all of it or none; when this returns it is on the disk. What is already there stays as it is."""
         rows = [self._row(tenant, service, entry, received) for entry in merged(entries)]
-        statement = insert(self._database, FEEDBACK)
         with self._database.writing(durable=True) as connection:
-            stored = sum(insert_new(connection, statement.values(row)) for row in rows)
+            stored = sum(connection.execute(self._insert_feedback, row).rowcount for row in rows)
             cards = {row["card"] for row in rows}
             shown = CARD_SHOWN.c
             known = connection.scalars(
@@ -192,6 +169,42 @@ class Ledger:
             "comment": self._pseudonyms.seal(tenant, entry.comment) if entry.comment else None,
             "received_on": received,
         }
+
+
+_OVERRIDES: Final = (
+    select(
+        CARD_SHOWN.c.clinician,
+        FEEDBACK.c.reason_system,
+        FEEDBACK.c.reason_code,
+        FEEDBACK.c.outcome_timestamp,
+        FEEDBACK.c.received_on,
+    )
+    .join_from(
+        CARD_SHOWN,
+        FEEDBACK,
+        (CARD_SHOWN.c.tenant == FEEDBACK.c.tenant)
+        & (CARD_SHOWN.c.service == FEEDBACK.c.service)
+        & (CARD_SHOWN.c.card == FEEDBACK.c.card),
+    )
+    .where(
+        CARD_SHOWN.c.tenant == bindparam("tenant"),
+        CARD_SHOWN.c.fingerprint == bindparam("fingerprint"),
+        CARD_SHOWN.c.patient == bindparam("patient"),
+        CARD_SHOWN.c.topic == bindparam("topic"),
+        FEEDBACK.c.outcome == Outcome.OVERRIDDEN.value,
+        FEEDBACK.c.reason_code.is_not(None),
+    )
+)
+
+
+def _insert_card(database: Database) -> Insert:
+    """Insert a card; where it is there and another clinician's, make it nobody's."""
+    statement = insert(database, CARD_SHOWN)
+    same = CARD_SHOWN.c.clinician == statement.excluded.clinician
+    return statement.on_conflict_do_update(
+        index_elements=[CARD_SHOWN.c.tenant, CARD_SHOWN.c.service, CARD_SHOWN.c.card],
+        set_={CARD_SHOWN.c.clinician: case((same, CARD_SHOWN.c.clinician), else_=_SEVERAL)},
+    )
 
 
 def merged(entries: Iterable[Feedback]) -> Sequence[Feedback]:

@@ -37,13 +37,13 @@ def open_storage(settings: Settings) -> Storage:
     database = open_database(settings)
     with ExitStack() as on_failure:
         on_failure.callback(database.close)
-        key = _key(settings)
+        names = pseudonyms(settings)
         if database.is_sqlite:
             schema.upgrade(database)
         else:
             schema.ensure_current(database)
         on_failure.pop_all()
-    return _storage(database, key)
+    return _storage(database, names)
 
 
 def open_database(settings: Settings) -> Database:
@@ -61,22 +61,28 @@ def temporary_storage() -> Storage:
     folder = Path(tempfile.mkdtemp(prefix="milan-net-"))
     database = connect(f"sqlite:///{folder}/temporary.db")
     schema.upgrade(database)
-    storage = _storage(database, own_key(folder / "temporary.db"))
-    weakref.finalize(storage, shutil.rmtree, folder, ignore_errors=True)
+    storage = _storage(database, Pseudonyms(own_key(folder / "temporary.db")))
+    weakref.finalize(storage, _forget, database, folder)
     return storage
 
 
-def _storage(database: Database, key: bytes) -> Storage:
-    return Storage(database, Ledger(database, Pseudonyms(key)), DatabaseReplay(database))
+def _forget(database: Database, folder: Path) -> None:
+    database.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _key(settings: Settings) -> bytes:
+def _storage(database: Database, names: Pseudonyms) -> Storage:
+    return Storage(database, Ledger(database, names), DatabaseReplay(database))
+
+
+def pseudonyms(settings: Settings) -> Pseudonyms:
+    """The names under the settings' key; beside SQLite one is made. Raises SettingsError."""
     if settings.pseudonym_key_file is not None:
-        return read_key(settings.pseudonym_key_file)
+        return Pseudonyms(read_key(settings.pseudonym_key_file))
     file = sqlite_file(settings.database)
     if file is None:
         raise SettingsError(
             "With PostgreSQL give MILAN_NET_PSEUDONYM_KEY_FILE, a secret of at least 32 random bytes "
             "that all machines share: no patient or user is stored under a name."
         )
-    return own_key(file)
+    return Pseudonyms(own_key(file))

@@ -8,7 +8,7 @@ from typing import Final
 
 from cds_service.storage.database import Database
 from cds_service.storage.retention import remove_expired_tokens
-from cds_service.storage.statements import insert, insert_new
+from cds_service.storage.statements import insert_new
 from cds_service.storage.tables import REPLAY
 
 _SWEEP_EVERY: Final = 200  # claims
@@ -22,17 +22,22 @@ class DatabaseReplay:
         self._database = database
         self._now = now
         self._claims = itertools.count(1)
+        self._insert = insert_new(database, REPLAY)
 
     def claim(self, issuer: str, token_id: str, until: float) -> bool:
         """Tell whether this is the first use of a token that is valid until then; True once, for whoever comes first.
 
         Raises StorageError, a 503, where the database does not answer: without its memory no token is let in.
         """
-        statement = insert(self._database, REPLAY).values(token=_digest(issuer, token_id), until=until)
         with self._database.writing() as connection:
             if next(self._claims) % _SWEEP_EVERY == 0:
                 remove_expired_tokens(connection, self._now())
-            return insert_new(connection, statement)
+            return (
+                connection.execute(
+                    self._insert, {"token": _digest(issuer, token_id), "until": until}
+                ).rowcount
+                == 1
+            )
 
 
 def _digest(issuer: str, token_id: str) -> str:

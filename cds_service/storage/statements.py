@@ -1,6 +1,6 @@
 """The one thing that SQLite and PostgreSQL write alike and SQLAlchemy keeps apart: INSERT ... ON CONFLICT."""
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.storage.database import Database
@@ -11,7 +11,6 @@ def insert(database: Database, table: Table) -> sqlite.Insert | postgresql.Inser
     return sqlite.insert(table) if database.is_sqlite else postgresql.insert(table)
 
 
-def insert_new(connection: Connection, statement: sqlite.Insert | postgresql.Insert) -> bool:
-    """Insert a row unless it is there; tell whether it was new."""
-    counting = statement.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    return connection.execute(counting).rowcount == 1
+def insert_new(database: Database, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT of one row that does nothing where it is there already; its `rowcount` tells whether the row was new."""
+    return insert(database, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)

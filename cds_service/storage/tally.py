@@ -28,12 +28,12 @@ class Line:
 def tally(database: Database, tenant: str | None = None, since: date | None = None) -> list[tuple[Line, int]]:
     """How many cards stand behind each line, in order. A card accepted twice in a week counts once. Raises StorageError."""
     counts: Counter[Line] = Counter()
-    with database.reading() as connection:
+    with database.reading(unhurried=True) as connection:
         for day, verdict, number in connection.execute(_shown(tenant, since)):
             counts[Line(_week(day), verdict, SHOWN)] += number
         acted = {
             (Line(_week(at.date()), verdict, outcome, system, code), card)
-            for verdict, outcome, at, system, code, *card in connection.execute(_acted(tenant, since))
+            for verdict, outcome, at, system, code, card in connection.execute(_acted(tenant, since))
         }
     counts.update(line for line, _ in acted)
     return sorted(counts.items())
@@ -55,7 +55,7 @@ def _acted(tenant: str | None, since: date | None) -> Select[Any]:
         given.outcome_timestamp,
         func.coalesce(given.reason_system, ""),
         func.coalesce(given.reason_code, ""),
-        given.tenant + "/" + given.service + "/" + given.card,
+        given.tenant + "/" + given.service + "/" + given.card,  # one card
     ).join_from(FEEDBACK, CARD_SHOWN, same, isouter=True)
     query = query.where(given.tenant == tenant) if tenant is not None else query
     if since is None:

@@ -2,13 +2,11 @@
 
 import gzip
 import zlib
-from collections.abc import Mapping
 from functools import cache
 
 from tests.faults.fhir import as_json
 from tests.faults.server import Exchange, Fault, no_fault
 
-_METADATA = "http://169.254.169.254/latest/meta-data/iam/"
 _BOMB_BYTES = 64 * 1024 * 1024
 
 
@@ -129,6 +127,12 @@ def long_header(exchange: Exchange) -> None:
     exchange.send(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while exchange.pause(0):
         exchange.send(b"x" * 65_536)
+
+
+def malformed_header(exchange: Exchange) -> None:
+    """A line among the headers that is none, and then the right body."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nno header\r\nX-After: 1\r\n\r\n" + as_json(exchange.content))
+    exchange.hang_up()
 
 
 def endless_continue(exchange: Exchange) -> None:
@@ -286,70 +290,3 @@ def from_page(number: int, fault: Fault) -> Fault:
         (fault if page >= number else no_fault)(exchange)
 
     return chosen
-
-
-def every_fault(stranger: str) -> Mapping[str, Fault]:
-    """All faults by name; `stranger` is the base of another server, which must never be asked anything."""
-    html = b"<!DOCTYPE html><html><body><form action=/login><input name=user></form></body></html>"
-    userinfo = stranger.replace("://", "://token@")
-    return {
-        "no answer": silence,
-        "late answer": latency(5),
-        "hung up": hang_up,
-        "reset": reset,
-        "reset in the body": reset_in_body,
-        "dripping status": drip_status,
-        "dripping headers": drip_headers,
-        "dripping body": drip_body,
-        "dripping chunk size": drip_chunk_size,
-        "dripping trailers": drip_trailers,
-        "less than Content-Length": truncated,
-        "cut without a length": cut_without_length,
-        "cut chunks": cut_chunks,
-        "chunk garbage": chunk_garbage,
-        "endless headers": endless_headers,
-        "endless header": long_header,
-        "endless 100 Continue": endless_continue,
-        "another protocol": not_http,
-        "400": status(400),
-        "401": status(401),
-        "403": status(403),
-        "404": status(404),
-        "410": status(410),
-        "429": status(429),
-        "429 with Retry-After": status(429, "60"),
-        "500": status(500),
-        "502": status(502),
-        "503 with Retry-After": status(503, "60"),
-        "503 with a date": status(503, "Fri, 31 Dec 2100 23:59:59 GMT"),
-        "504": status(504),
-        "204": no_content,
-        "redirect to a stranger": redirect(f"{stranger}/Patient/p1"),
-        "redirect to the same server": redirect("/redirected", 307),
-        "redirect to metadata": redirect(_METADATA, 301),
-        "no body": body(b""),
-        "HTML": body(html, "text/html"),
-        "another JSON": body(b'{"error": "maintenance"}', "application/json"),
-        "a list": body(b"[]"),
-        "NaN": body(b"NaN"),
-        "no UTF-8": body(b'{"resourceType": "\xff"}'),
-        "deep JSON": body(b'{"link":' + b"[" * 200_000),
-        "another type": body(b'{"resourceType": "Basic", "id": "p1"}'),
-        "OperationOutcome": body(b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}'),
-        "cut JSON": cut_json,
-        "unknown encoding": encoded("br", b"\x0b\x02\x80{}\x03"),
-        "gzip that is none": encoded("gzip", b'{"resourceType": "Bundle"}'),
-        "two layers of gzip": encoded("gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
-        "cut gzip": cut_gzip,
-        "gzip bomb": gzip_bomb(),
-        "hollow gzip": hollow_gzip,
-        "endless body": huge_body,
-        "endless paging": endless_paging,
-        "next page at a stranger": next_link(f"{stranger}/Condition?page=2"),
-        "next page with a user": next_link(f"{userinfo}/Condition?page=2"),
-        "next page at the metadata": next_link(_METADATA),
-        "next page above the base": next_link("{base}/../admin"),
-        "next page beside the base": next_link("{base}-other/Condition?page=2"),
-        "next page of a file": next_link("file:///etc/passwd"),
-        "next page is no text": next_link("javascript:alert(1)"),
-    }

@@ -75,6 +75,7 @@ def test_showing_a_card_never_makes_it_vanish(clinic: Clinic) -> None:
 
 def test_an_accepted_card_is_shown_again(clinic: Clinic) -> None:
     clinic.answer(clinic.show(), None, outcome=Outcome.ACCEPTED)
+    clinic.answer(clinic.show(), DECLINED, outcome=Outcome.ACCEPTED)
     assert clinic.ask() == Show()
 
 

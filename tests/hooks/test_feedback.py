@@ -3,6 +3,7 @@
 import json
 import logging
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ MOMENT = "2026-11-23T10:00:00Z"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SERVICE = "milan-net-patient-view"
 TENANT = Tenant(id="a")
-SCHEMA = json.loads((Path(__file__).parents[2] / "cds_service/schemas/feedback.schema.json").read_text())
+SCHEMA = json.loads((files("cds_service") / "schemas/feedback.schema.json").read_bytes())
 
 
 def overridden(**changes: Any) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_51_answers_and_errors_carry_the_same_origin(monkeypatch: pytest.MonkeyP
         ehr.post("/cds-services/x", json={}, headers=headers),
         ehr.post(SERVICE, json=call(), headers=headers),
     ]
-    monkeypatch.setattr("cds_service.hooks.routes.parse", lambda *_: 1 / 0)
+    monkeypatch.setattr("cds_service.hooks.journey.parse", lambda *_: 1 / 0)
     answers.append(ehr.post(SERVICE, json={}, headers=headers))
     assert [answer.status_code for answer in answers] == [200, 200, 400, 404, 412, 500]
     for answer in answers:

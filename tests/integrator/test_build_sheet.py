@@ -15,9 +15,9 @@ from cds_service.eligibility.verdict import Verdict
 from cds_service.errors import SettingsError
 from cds_service.hooks.cards import CARDS, OVERRIDE_REASONS, cards
 from cds_service.hooks.services import SERVICES
-from cds_service.hooks.tokens import LONGEST_LIFE
 from cds_service.integrator.build_sheet import BRINGS, Sheet, ehrs, sheet
 from cds_service.integrator.sheet_text import as_html, as_markdown
+from cds_service.security.tokens import LONGEST_LIFE
 from cds_service.settings import Settings
 from cds_service.tenants import Tenant, open_tenants
 from fhir_mappings.drafts import drafts

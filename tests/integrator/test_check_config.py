@@ -9,8 +9,8 @@ import pytest
 
 from cds_service.cli import run
 from cds_service.integrator.keys import PUBLIC, make
-from tests.hooks.callers import KeyServer, elliptic, jwk, key_server, key_set, modular, number, private_jwk
-from tests.hooks.test_tokens import SPECIFIED_KEY
+from tests.security.callers import KeyServer, elliptic, jwk, key_server, key_set, modular, number, private_jwk
+from tests.security.test_tokens import SPECIFIED_KEY
 
 GOOD = """
 [[tenants]]

@@ -9,12 +9,12 @@ import pytest
 
 from cds_service.cli import run
 from cds_service.errors import DataError, UnauthorizedError
-from cds_service.hooks.key_sets import KeySets
-from cds_service.hooks.security import Gate
-from cds_service.hooks.signing_keys import read_key_set
 from cds_service.integrator.keys import ALGORITHMS, PUBLIC, make, private_key, sign
+from cds_service.security.gate import Gate
+from cds_service.security.key_sets import KeySets
+from cds_service.security.signing_keys import read_key_set
 from cds_service.tenants import Tenant, Tenants
-from tests.hooks.callers import AUDIENCE, BASE, ISSUER, KEYS_URL, NOW, PATH, MemoryReplayStore, trust
+from tests.security.callers import AUDIENCE, BASE, ISSUER, KEYS_URL, NOW, PATH, MemoryReplayStore, trust
 
 Output = pytest.CaptureFixture[str]
 

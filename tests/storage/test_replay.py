@@ -1,6 +1,7 @@
 """A token passes once, whoever asks, and not at all where nobody can say whether it has."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def test_an_id_may_be_any_text(storage: Storage, token: str) -> None:
 def test_of_four_processes_exactly_one_gets_each_token(place: Place) -> None:
     won = race(PROCESSES, place.environment, "claim", str(TOKENS))
     assert Counter(token for tokens in won for token in tokens) == {str(n): 1 for n in range(TOKENS)}
+
+
+def test_of_the_threads_of_one_process_one_gets_each_token_and_none_an_error(storage: Storage) -> None:
+    def claim(number: int) -> bool:
+        return storage.replay.claim("https://a.example.org", str(number % TOKENS), NOW)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(claim, range(TOKENS * 10))) == TOKENS
 
 
 def test_a_token_is_remembered_by_a_process_that_starts_later(place: Place, storage: Storage) -> None:

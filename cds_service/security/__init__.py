@@ -1,0 +1,1 @@
+"""Admits: who calls, told from a signed token that is taken once."""
