@@ -57,6 +57,7 @@ def create_app(
     keys.warm()
     gate = Gate(tenants, storage.replay, keys, lambda: now().timestamp())
     app = _flask(settings)
+    app.extensions["storage"] = storage  # as long as the application lives: a temporary one goes with it
     app.register_blueprint(hooks(journey, gate, settings))
     attach(app, settings.cors_origins)
     app.wsgi_app = _tidy_paths(app.wsgi_app)  # type: ignore[assignment, method-assign]  # Flask's documented way to wrap
