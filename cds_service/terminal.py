@@ -145,7 +145,7 @@ def show_openness() -> None:
 
 def show_address(host: str, port: int) -> None:
     """Print where the service can be called."""
-    base = f"{_origin(host, port)}/cds-services"
+    base = f"{origin(host, port)}/cds-services"
     console = _console()
     console.print(safe(f"Discovery: GET  {base}"), soft_wrap=True)
     for service in SERVICES:
@@ -157,7 +157,7 @@ def show_call(host: str, port: int, request: Path | None) -> None:
     """Print a command that returns a card."""
     if request is None:
         return
-    address = f"{_origin(host, port)}/cds-services/{SERVICES[0].id}"
+    address = f"{origin(host, port)}/cds-services/{SERVICES[0].id}"
     console = _console()
     console.print(Text("A card:"))
     body = shlex.quote(f"@{request}")
@@ -168,7 +168,7 @@ def show_call(host: str, port: int, request: Path | None) -> None:
 def show_sandbox(host: str, port: int, patient: str) -> None:
     """Print where the sample patients are served, and the link that shows one in the public CDS Hooks Sandbox."""
     console = _console()
-    console.print(safe(f"FHIR:      GET  {_origin(host, port)}{DEMO_FHIR}/Patient"), soft_wrap=True)
+    console.print(safe(f"FHIR:      GET  {origin(host, port)}{DEMO_FHIR}/Patient"), soft_wrap=True)
     console.print(Text("The CDS Hooks Sandbox with one of them (README, “Try it in the CDS Hooks Sandbox”):"))
     console.print(safe(sandbox_link(host, port, patient), "bold"), soft_wrap=True)
 
@@ -176,11 +176,11 @@ def show_sandbox(host: str, port: int, patient: str) -> None:
 def sandbox_link(host: str, port: int, patient: str) -> str:
     """The address that opens the public sandbox on a sample patient and on this service (cds-hooks.md 9.2)."""
     parameters = {
-        "fhirServiceUrl": f"{_origin(host, port)}{DEMO_FHIR}",
+        "fhirServiceUrl": f"{origin(host, port)}{DEMO_FHIR}",
         "patientId": patient,
         "hook": "patient-view",
         "screen": "patient-view",
-        "serviceDiscoveryURL": f"{_origin(host, port)}/cds-services",
+        "serviceDiscoveryURL": f"{origin(host, port)}/cds-services",
     }
     return f"{SANDBOX}?{urlencode(parameters)}"
 
@@ -212,7 +212,8 @@ def _table(*columns: str, whole: Iterable[str] = ()) -> Table:
     return table
 
 
-def _origin(host: str, port: int) -> str:
+def origin(host: str, port: int) -> str:
+    """The address of a server on this machine, without a path."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -19,7 +19,7 @@ from cds_service.app import configured_tenants
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Verdict
 from cds_service.errors import DataError
-from cds_service.hooks.cards import CARDS, GUIDELINE_URL, OVERRIDE_REASONS, OVERRIDES, TOPICS
+from cds_service.hooks.cards import CARDS, GUIDELINE_URL, OVERRIDE_REASONS, OVERRIDES, TOPICS, topic
 from cds_service.hooks.dialects import may_propose, query
 from cds_service.hooks.occasions import Indicator
 from cds_service.hooks.services import SERVICES, Service
@@ -199,8 +199,7 @@ def _order(tenant: Tenant, kind: OrderKind) -> Order:
 
 
 def _topic(tenant: Tenant, verdict: Verdict) -> Topic:
-    code = "milanNet" + verdict.value.title().replace("-", "")
-    return Topic(verdict.value, code, verdict in tenant.silent_verdicts)
+    return Topic(verdict.value, topic(verdict)["code"], verdict in tenant.silent_verdicts)
 
 
 def _key(trust: Trust) -> Path | None:
