@@ -375,7 +375,7 @@ def _is_unread_value(raw: Mapping[str, Any], data: Mapping[str, Any], meanings: 
     if not held:
         return bool(raw.get("component")) and not meanings.isdisjoint(_PARTS_UNREAD)
     concept = data.get("valueCodeableConcept")
-    is_coded = isinstance(concept, Mapping) and any(True for _ in codings(concept))
+    is_coded = bool(codings(concept))
     return not is_coded and "valueBoolean" not in data and not meanings.isdisjoint(_CODED_ANSWERS)
 
 

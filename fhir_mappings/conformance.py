@@ -7,7 +7,7 @@ elements, so they are handed only the elements that readers use, of one resource
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -33,8 +33,11 @@ def nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
     Whether a resource is valid depends on its elements, types and codes, not on which day, number, text or reference
     stands in it, once those are well-formed. So the verdict on a form is remembered, without any of these.
     """
-    form = _form("", data)
-    return _nonconformance(kind, data) if form is None else _remembered(kind, form)
+    try:
+        form = _form("", data)
+    except _OddValueError:
+        return _nonconformance(kind, data)
+    return _remembered(kind, form)
 
 
 def _nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
@@ -82,38 +85,37 @@ _FREE_TEXT = frozenset({"display", "text", "unit", "reference", "valueString"})
 _CODES = frozenset({"system", "code", "url", "comparator", "status", "intent", "version"})
 
 
-def _form(name: str, value: Any) -> _Form | None:
-    """A value with well-formed days, numbers, texts and references replaced by fixed ones; None if not well-formed."""
+class _OddValueError(Exception):
+    """A value that is not well-formed: what is said of its form says nothing of it."""
+
+
+def _form(name: str, value: Any) -> _Form:
+    """A value with well-formed days, numbers, texts and references replaced by fixed ones."""
     kind = type(value)
     if kind is str:
         return _form_of_text(name, value)
     if kind is dict:
-        return _form_of_members(True, value.items())  # noqa: FBT003  an object
+        return True, tuple([(key, _form(key, item)) for key, item in value.items()])
     if kind is list:
-        return _form_of_members(False, ((name, item) for item in value))  # noqa: FBT003  a list
+        return False, tuple([_form(name, item) for item in value])
     if kind is int or kind is float:
         return 2 if kind is int else 1.5  # not 1: to the memory, 1 and True are the same key
-    return value if kind is bool else None
+    if kind is bool:
+        return value  # type: ignore[no-any-return]
+    raise _OddValueError
 
 
-def _form_of_members(is_object: bool, members: Iterable[tuple[str, Any]]) -> _Form | None:  # noqa: FBT001
-    forms = []
-    for name, value in members:
-        form = _form(name, value)
-        if form is None:
-            return None
-        forms.append((name, form))
-    return is_object, tuple(forms)
-
-
-def _form_of_text(name: str, text: str) -> str | None:
+def _form_of_text(name: str, text: str) -> str:
     if name in _CODES:
         return text
     if name in _FREE_TEXT:
-        return "text" if text and text.isprintable() and text == text.strip() else None
-    if _DATE.fullmatch(text):
+        if text and text.isprintable() and text == text.strip():
+            return "text"
+    elif _DATE.fullmatch(text):
         return "2000-01-01"
-    return "2000-01-01T00:00:00Z" if _DATE_TIME.fullmatch(text) else None
+    elif _DATE_TIME.fullmatch(text):
+        return "2000-01-01T00:00:00Z"
+    raise _OddValueError
 
 
 def _built(form: Any) -> Any:
@@ -121,9 +123,7 @@ def _built(form: Any) -> Any:
     if not isinstance(form, tuple):
         return form
     is_object, members = form
-    return (
-        {name: _built(item) for name, item in members} if is_object else [_built(item) for _, item in members]
-    )
+    return {name: _built(item) for name, item in members} if is_object else [_built(item) for item in members]
 
 
 def _named(kind: str, error: Mapping[str, Any]) -> str:

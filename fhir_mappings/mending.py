@@ -108,15 +108,13 @@ _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 
 def needs_mending(resource: Json) -> bool:
     """Whether a resource has a bend that validation lets pass although it hides what a status says."""
-    if any(isinstance(code := resource.get(name), str) and code != code.lower().strip() for name in _CODES):
-        return True
-    return _was_not_done(resource)
+    codes = [code for name in _CODES if isinstance(code := resource.get(name), str)]
+    return any(code != code.lower().strip() for code in codes) or _was_not_done(resource)
 
 
 def _was_not_done(resource: Json) -> bool:
-    return any(
-        str(resource.get(name)).strip().lower() in ("true", "1") for name in ("notDone", "notPerformed")
-    )
+    said = [resource[name] for name in ("notDone", "notPerformed") if name in resource]
+    return any(str(value).strip().lower() in ("true", "1") for value in said)
 
 
 def selected(resource: Json) -> Json:

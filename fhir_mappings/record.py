@@ -137,21 +137,19 @@ def _bundle_state(bundle: Node, entries: Sequence[Entry]) -> PartState:
         return PartState.FAILED
     links = [link for link in _listed(bundle.link) if isinstance(link, LinkNode)]
     has_next = any(isinstance(link.relation, str) and link.relation.lower() == "next" for link in links)
-    held = [
-        entry for entry in _listed(bundle.entry) if not (type(entry) is EntryNode and _brings_nothing(entry))
-    ]
-    has_odd = len(entries) < len(held) or not all(map(_has_type, entries))
-    return PartState.TRUNCATED if has_next or has_odd else PartState.COMPLETE
+    has_odd = len(entries) < len(given := _listed(bundle.entry)) and len(entries) < sum(map(_brings, given))
+    return PartState.TRUNCATED if has_next or has_odd or not _have_types(entries) else PartState.COMPLETE
 
 
-def _brings_nothing(entry: EntryNode) -> bool:
-    return entry.resource is None and entry.request is not None
+def _brings(entry: object) -> bool:
+    return not (type(entry) is EntryNode and entry.resource is None and entry.request is not None)
 
 
-def _has_type(entry: Entry) -> bool:
-    """Whether an entry says what it is. One that does not may be anything, so something is missing from the part."""
-    kind = entry.node.resourceType
-    return type(kind) is str and kind.isalpha() and kind[:1].isupper()
+def _have_types(entries: Sequence[Entry]) -> bool:
+    """Whether all entries say what they are. One that does not may be anything, so something is missing from the part."""
+    written = [entry.node.resourceType for entry in entries]
+    kinds = {kind if type(kind) is str else "" for kind in written}
+    return all(kind.isalpha() and kind[:1].isupper() for kind in kinds)
 
 
 def _is_error(outcome: Node) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -49,7 +49,7 @@ class Resource:
         self, element: str, value: str | None = None, coding: Json | None = None, display: str | None = None
     ) -> Evidence:
         """Say where a value was read: `element` of this resource, with the code and the value as written."""
-        shown = coding if coding is not None else next(codings(self.data.get("code")), {})
+        shown = coding if coding is not None else next(iter(codings(self.data.get("code"))), {})
         return Evidence(self.reference, element, self.date, written(shown), display or _display(shown), value)
 
     @property
@@ -69,10 +69,10 @@ class Resource:
         return self.evidence(element, _value_text(value) if element != "code" else None)
 
 
-def codings(concept: object) -> Iterator[Json]:
+def codings(concept: object) -> list[Json]:
     """The codings of a CodeableConcept."""
-    if isinstance(concept, dict):
-        yield from (coding for coding in concept.get("coding") or () if isinstance(coding, dict))
+    given = concept.get("coding") if isinstance(concept, dict) else None
+    return [coding for coding in given if isinstance(coding, dict)] if given else []
 
 
 def _value_text(value: object) -> str | None:

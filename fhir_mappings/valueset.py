@@ -355,6 +355,9 @@ def is_other_malignancy(system: str | None, code: str | None) -> bool:
     return any(inside.fullmatch(each) and not outside.fullmatch(each) for each in codes)
 
 
+_LETTER = re.compile("[A-Za-z]")
+
+
 @cache
 def _display_keywords() -> Mapping[str, tuple[re.Pattern[str], ...]]:
     keywords: Mapping[str, list[list[str]]] = _read("display-keywords")["keywords"]
@@ -373,7 +376,14 @@ def display_contradicts(value_set_ids: Iterable[str], display: str | None) -> bo
     True only for value sets where a wrong label is dangerous, and never for an empty display or one in a
     script we have no words for. A contradicted coding is a candidate for a human, not a value.
     """
-    if not display or not re.search("[A-Za-z]", display):
+    guards = _guards(frozenset(value_set_ids))
+    if not guards or not display or not _LETTER.search(display):
         return False
+    return not all(guard.search(display) for guard in guards)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _guards(value_set_ids: frozenset[str]) -> tuple[re.Pattern[str], ...]:
+    """The patterns that the display of a code with these meanings has to match, all of them."""
     guarded = _display_keywords()
-    return any(not pattern.search(display) for name in value_set_ids for pattern in guarded.get(name, ()))
+    return tuple(pattern for name in value_set_ids for pattern in guarded.get(name, ()))
