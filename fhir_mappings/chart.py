@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property, wraps
 from typing import Any, TypeVar, cast
 
+import msgspec
 import orjson
 
 from fhir_mappings.conformance import nonconformance
@@ -74,6 +75,15 @@ class _Unread:
     reference: str
     problem: str
     meanings: frozenset[str] | None  # None: its code could not be read, so it may mean anything
+
+
+class _CodeOnly(msgspec.Struct):
+    """The code of a resource as it stands; what most Conditions of a chart are asked for, and nothing else."""
+
+    code: Any = None
+
+
+_CODE_ONLY = msgspec.json.Decoder(_CodeOnly)
 
 
 class Chart:
@@ -201,8 +211,8 @@ class Chart:
             if not is_condition or entry.reference in known or not self._record.is_own(entry):
                 continue
             try:
-                code = self._load(entry).get("code")
-            except orjson.JSONDecodeError:  # as bytes in another encoding
+                code = _CODE_ONLY.decode(self._record.source(entry)).code
+            except (msgspec.DecodeError, UnicodeDecodeError):  # as bytes in another encoding
                 self._unread.append(
                     _Unread(entry.type, entry.reference, "not valid JSON", frozenset({LABELLED_MALIGNANCY}))
                 )
@@ -374,8 +384,7 @@ def _is_unread_value(raw: Mapping[str, Any], data: Mapping[str, Any], meanings: 
         return True
     if not held:
         return bool(raw.get("component")) and not meanings.isdisjoint(_PARTS_UNREAD)
-    concept = data.get("valueCodeableConcept")
-    is_coded = bool(codings(concept))
+    is_coded = bool(codings(data.get("valueCodeableConcept")))
     return not is_coded and "valueBoolean" not in data and not meanings.isdisjoint(_CODED_ANSWERS)
 
 

@@ -64,16 +64,21 @@ class PatientRecord:
 
     def is_own(self, entry: Entry) -> bool:
         """Whether a resource is this patient's; one that names nobody was sent for this patient."""
-        subject = entry.node.subject
-        if type(subject) is ReferenceNode and subject.reference == self.patient:
+        if self._names_patient(entry):
             return True
         owner = owner_of(entry, self.urls)
         return owner is None or f"Patient/{owner}" == self.patient
 
+    def _names_patient(self, entry: Entry) -> bool:
+        """Whether the subject is this patient, written in the way that nearly all records write it."""
+        subject = entry.node.subject
+        return type(subject) is ReferenceNode and subject.reference == self.patient
+
     def hides_owner(self, entry: Entry) -> bool:
         """Whether a resource has a subject that cannot be read: it was sent for this patient, and may be another's."""
         return (
-            subject_of(entry.node) is not None
+            not self._names_patient(entry)
+            and subject_of(entry.node) is not None
             and owner_of(entry, self.urls) is None
             and entry.type != "Patient"
         )

@@ -104,14 +104,17 @@ def meanings_of(concept: object, terminology: Terminology) -> frozenset[str]:
     return found
 
 
+_DATED_BY = {
+    "Observation": "effective",
+    "DiagnosticReport": "effective",
+    "Procedure": "performed",
+    "Condition": "onset",
+}
+
+
 def clinical_date(kind: str, data: Json) -> PartialDate | None:
     """The day a resource speaks of: of the specimen, imaging, operation, onset or order; never the day of issue."""
-    prefix = {
-        "Observation": "effective",
-        "DiagnosticReport": "effective",
-        "Procedure": "performed",
-        "Condition": "onset",
-    }.get(kind)
+    prefix = _DATED_BY.get(kind)
     if prefix is None:
         return parse_date(data.get("authoredOn"))
     single = parse_date(data.get(f"{prefix}DateTime")) or parse_date(data.get(f"{prefix}Instant"))
