@@ -365,9 +365,11 @@ def _display_keywords() -> Mapping[str, tuple[re.Pattern[str], ...]]:
 
 
 def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """A word of up to three letters must stand alone, or every magnet would be a NET."""
-    ways = (rf"\b{re.escape(word)}\b" if len(word) <= _RUBRIC else re.escape(word) for word in words)
-    return re.compile("|".join(ways), re.IGNORECASE)
+    """Any of the words in folded text. One of up to three letters must stand alone, or every magnet would be a NET."""
+    folded = (word.casefold() for word in words)
+    return re.compile(
+        "|".join(rf"\b{re.escape(word)}\b" if len(word) <= _RUBRIC else re.escape(word) for word in folded)
+    )
 
 
 def display_contradicts(value_set_ids: Iterable[str], display: str | None) -> bool:
@@ -379,7 +381,8 @@ def display_contradicts(value_set_ids: Iterable[str], display: str | None) -> bo
     guards = _guards(frozenset(value_set_ids))
     if not guards or not display or not _LETTER.search(display):
         return False
-    return not all(guard.search(display) for guard in guards)
+    text = display.casefold()
+    return not all(guard.search(text) for guard in guards)
 
 
 @lru_cache(maxsize=_REMEMBERED)
