@@ -217,7 +217,7 @@ class Chart:
                     _Unread(entry.type, entry.reference, "not valid JSON", frozenset({LABELLED_MALIGNANCY}))
                 )
                 continue
-            if isinstance(code, dict) and any(reads_like(label) for label in labels(code)):
+            if isinstance(code, dict) and any(map(reads_like, labels(code))):
                 found += self._read(entry, frozenset({LABELLED_MALIGNANCY}))
         return [item for item in self._on_the_day(found) if item.use is not Use.DROP]
 
@@ -287,7 +287,7 @@ class Chart:
     ) -> Resource:
         kind = entry.type
         use, why, is_current, is_negated = standing(kind, data)
-        said = (data.get("code"), data.get("valueCodeableConcept"))
+        said = [concept for name in ("code", "valueCodeableConcept") if (concept := data.get(name))]
         if use is Use.USE and any(contradicted(concept, self.terminology) for concept in said):
             use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
         if use is Use.USE and raw.get("modifierExtension"):

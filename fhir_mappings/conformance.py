@@ -93,7 +93,7 @@ def _form(name: str, value: Any) -> _Form:
     """A value with well-formed days, numbers, texts and references replaced by fixed ones."""
     kind = type(value)
     if kind is str:
-        return _form_of_text(name, value)
+        return value if name in _CODES else _form_of_text(name, value)
     if kind is dict:
         return True, tuple([(key, _form(key, item)) for key, item in value.items()])
     if kind is list:
@@ -106,8 +106,6 @@ def _form(name: str, value: Any) -> _Form:
 
 
 def _form_of_text(name: str, text: str) -> str:
-    if name in _CODES:
-        return text
     if name in _FREE_TEXT:
         if text and text.isprintable() and text == text.strip():
             return "text"

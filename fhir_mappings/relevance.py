@@ -1,6 +1,6 @@
 """What the codes of a resource mean here: which resources matter, and whether a code is labelled as something else."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fhir_mappings.nodes import CodingNode, ConceptNode, ExtensionNode, Node
@@ -85,13 +85,12 @@ def all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -
     return found
 
 
-def labels(code: Mapping[str, Any]) -> Iterator[str]:
+def labels(code: Mapping[str, Any]) -> list[str]:
     """The words of a code: its text and the displays of its codings."""
     given = code.get("coding")
-    displays = (
-        (item.get("display") for item in given if isinstance(item, dict)) if isinstance(given, list) else ()
-    )
-    yield from (text for text in (code.get("text"), *displays) if isinstance(text, str))
+    items = given if isinstance(given, list) else ()
+    displays = [item.get("display") for item in items if isinstance(item, dict)]
+    return [text for text in (code.get("text"), *displays) if isinstance(text, str)]
 
 
 def contradicted(code: object, terminology: Terminology) -> bool:

@@ -64,7 +64,7 @@ class Resource:
 
     def value_evidence(self) -> Evidence:
         """Say what stands in `value[x]`, as written; in `code` where there is no value."""
-        element = next((name for name in sorted(self.data) if name.startswith("value")), "code")
+        element = min((name for name in self.data if name.startswith("value")), default="code")
         value = self.data.get(element)
         return self.evidence(element, _value_text(value) if element != "code" else None)
 
@@ -79,9 +79,9 @@ def _value_text(value: object) -> str | None:
     """A value for a sentence: the code, words or flag of it; a quantity is written out by whoever measures it."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, Mapping):
-        coded = next((text for coding in codings(value) if (text := written(coding))), None)
-        return coded or (str(value["text"]) if value.get("text") else None)
+    if isinstance(value, dict):
+        coded = [text for coding in codings(value) if (text := written(coding))]
+        return coded[0] if coded else str(value["text"]) if value.get("text") else None
     return None if value is None else str(value)
 
 

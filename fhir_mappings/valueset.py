@@ -379,10 +379,10 @@ def display_contradicts(value_set_ids: Iterable[str], display: str | None) -> bo
     script we have no words for. A contradicted coding is a candidate for a human, not a value.
     """
     guards = _guards(frozenset(value_set_ids))
-    if not guards or not display or not _LETTER.search(display):
+    if not guards or not display:
         return False
     text = display.casefold()
-    return not all(guard.search(text) for guard in guards)
+    return not all(guard.search(text) for guard in guards) and _LETTER.search(display) is not None
 
 
 @lru_cache(maxsize=_REMEMBERED)

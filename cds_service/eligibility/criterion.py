@@ -8,7 +8,7 @@ from typing import Any
 from cds_service.eligibility.assessment import CriterionResult
 from cds_service.eligibility.policy import Rule
 from cds_service.eligibility.verdict import Answer, Flag
-from fhir_mappings.facts import Fact, Gap, GapKind, Note, OrderKind
+from fhir_mappings.facts import Fact, Gap, GapKind, OrderKind
 from fhir_mappings.interval import Interval
 from fhir_mappings.when import PartialDate, add_months
 
@@ -30,25 +30,25 @@ _OWN_WORDS = frozenset({"primary-tissue-only", "derived-from-grade"})
 
 def decided(rule: Rule, answer: Answer, reason: str, *facts: Fact[Any]) -> CriterionResult:
     """A result with all that the facts it rests on bring along: evidence, what was discarded, and their notes."""
-    notes = tuple(note.text for note in _notes(facts))
+    evidence = tuple(dict.fromkeys([item for fact in facts for item in fact.evidence]))
+    days = [item.date for item in evidence if item.date is not None]
     return CriterionResult(
         id=rule.criterion,
         label=rule.label,
         answer=answer,
         nature=rule.nature,
-        reason=" ".join((reason, *notes)),
+        reason=" ".join((reason, *_notes(facts))),
         limit=rule.limit,
-        dated=next(
-            (str(item.date) for fact in facts for item in fact.evidence if item.date is not None), None
-        ),
-        evidence=tuple(dict.fromkeys(item for fact in facts for item in fact.evidence)),
-        discarded=tuple(dict.fromkeys(item for fact in facts for item in fact.discarded)),
+        dated=str(days[0]) if days else None,
+        evidence=evidence,
+        discarded=tuple(dict.fromkeys([item for fact in facts for item in fact.discarded])),
         citation=rule.citation.text,
     )
 
 
-def _notes(facts: Iterable[Fact[Any]]) -> tuple[Note, ...]:
-    return tuple(dict.fromkeys(note for fact in facts for note in fact.notes if note.flag not in _OWN_WORDS))
+def _notes(facts: Iterable[Fact[Any]]) -> list[str]:
+    notes = dict.fromkeys([note for fact in facts for note in fact.notes if note.flag not in _OWN_WORDS])
+    return [note.text for note in notes]
 
 
 def missing(rule: Rule, fact: Fact[Any], remedy: str, *orders: OrderKind) -> CriterionResult:

@@ -177,11 +177,14 @@ def _no_other_malignancy(chart: Chart, found: OtherMalignancies, labelled: Seque
 
 @cache
 def _malignancy_words() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What reads like a malignancy of its own, and what takes that back, in folded text: folding each label once is
-    eight times as fast as patterns that ignore case, and a chart has three labels a Condition.
+    """What reads like a malignancy of its own, and what takes that back; in folded text.
+
+    Patterns that ignore case take eight times as long, and each Condition of a chart has three labels or so.
     """
     words = json.loads((files("fhir_mappings") / "valuesets" / "malignancy-keywords.json").read_text("utf-8"))
-    malignant, taken_back = ("|".join(map(re.escape, map(str.casefold, words[name]))) for name in ("malignant", "not"))
+    malignant, taken_back = (
+        "|".join(map(re.escape, map(str.casefold, words[name]))) for name in ("malignant", "not")
+    )
     return re.compile(malignant), re.compile(taken_back)
 
 

@@ -48,15 +48,16 @@ class TumourLinks:
 
     def _told(self, item: Resource) -> Tumour | None:
         """What the closest link says; where that one names two tumours, nothing is told."""
-        by_group = self._by_group.get(item.reference, set())
-        for linked in (self._linked(item), self._of_specimens(item), by_group):
-            if linked:
-                return next(iter(linked)) if len(linked) == 1 else Tumour.UNTOLD
-        return None
+        linked = self._linked(item) or self._of_specimens(item) or self._by_group.get(item.reference)
+        if not linked:
+            return None
+        return next(iter(linked)) if len(linked) == 1 else Tumour.UNTOLD
 
     def _linked(self, item: Resource) -> set[Tumour]:
-        references = list(item.data.get("focus") or ())
-        references += [extension.get("valueReference") for extension in extensions(item)]
+        references = [
+            *(item.data.get("focus") or ()),
+            *(part.get("valueReference") for part in extensions(item)),
+        ]
         found = {self._of_reference(reference) for reference in references if reference}
         return {tumour for tumour in found if tumour is not None}
 
@@ -123,5 +124,5 @@ def tissue_of(chart: Chart, item: Resource) -> frozenset[str]:
 
 def _specimens(chart: Chart, resource: Resource) -> list[str]:
     given = resource.data.get("specimen")
-    items = given if isinstance(given, list) else [given]
+    items = given if isinstance(given, list) else [given] if given else []
     return [target for item in items if (target := chart.target(item))]
