@@ -69,6 +69,9 @@ class Found:
     discarded: tuple[Discarded, ...]
 
 
+_NOTHING_FOUND = Found((), (), ())
+
+
 @dataclass(frozen=True, slots=True)
 class _Unread:
     kind: str
@@ -141,6 +144,8 @@ class Chart:
     def find(self, value_sets: Iterable[str], *kinds: str) -> Found:
         """The resources of the given types whose code lies in one of the value sets."""
         wanted = frozenset(value_sets)
+        if wanted.isdisjoint(self._meanings):
+            return _NOTHING_FOUND
         hits = [
             item for item in self.resources if item.kind in kinds and not wanted.isdisjoint(item.meanings)
         ]
@@ -236,32 +241,26 @@ class Chart:
                 yield entry, NOTHING
 
     def _read(self, entry: Entry, meanings: frozenset[str] | None) -> Iterator[Resource]:
+        kind, reference = entry.type, entry.reference
         try:
             raw = _patient_elements(entry.node) if self._is_only_patient(entry) else self._load(entry)
-            data, mended, problem = _conforming(entry.type, raw)
+            data, mended, problem = _conforming(kind, raw)
         except (orjson.JSONDecodeError, RecursionError) as error:
             problem = "nested too deeply" if isinstance(error, RecursionError) else "not valid JSON"
-            self._unread.append(_Unread(entry.type, entry.reference, problem, meanings))
+            self._unread.append(_Unread(kind, reference, problem, meanings))
             return
         if problem is None and self._record.hides_owner(entry):
             problem = "its subject is no reference to a patient"
-        if (
-            problem is None
-            and entry.type == "Observation"
-            and meanings
-            and _is_unread_value(raw, data, meanings)
-        ):
+        if problem is None and kind == "Observation" and meanings and _is_unread_value(raw, data, meanings):
             problem = "its value is given in a form that is not read"
         if meanings is None:
             meanings = self._settled_meanings(entry, data)
             if meanings == frozenset():
                 return
         if problem is not None or meanings is None:
-            self._unread.append(
-                _Unread(entry.type, entry.reference, problem or "its code is not a concept", meanings)
-            )
+            self._unread.append(_Unread(kind, reference, problem or "its code is not a concept", meanings))
             return
-        self._mendings.extend(Mending(entry.reference, element, what) for element, what in mended)
+        self._mendings.extend(Mending(reference, element, what) for element, what in mended)
         yield self._resource(entry, data, raw, meanings)
 
     def _is_only_patient(self, entry: Entry) -> bool:
@@ -303,6 +302,11 @@ class Chart:
                 yield replace(item, use=Use.DROP, why="dated after the day of evaluation")
             else:
                 yield item
+
+    @cached_property
+    def _meanings(self) -> frozenset[str]:
+        """The value sets that the resources speak of: most that readers ask for are not among them."""
+        return frozenset().union(*(item.meanings for item in self.resources))
 
     @cached_property
     def _by_reference(self) -> dict[str, Resource]:

@@ -108,13 +108,18 @@ _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 
 def needs_mending(resource: Json) -> bool:
     """Whether a resource has a bend that validation lets pass although it hides what a status says."""
-    codes = [code for name in _CODES if isinstance(code := resource.get(name), str)]
-    return any(code != code.lower().strip() for code in codes) or _was_not_done(resource)
+    for name in _CODES:
+        code = resource.get(name)
+        if isinstance(code, str) and code != code.lower().strip():
+            return True
+    return _was_not_done(resource)
 
 
 def _was_not_done(resource: Json) -> bool:
-    said = [resource[name] for name in ("notDone", "notPerformed") if name in resource]
-    return any(str(value).strip().lower() in ("true", "1") for value in said)
+    if "notDone" not in resource and "notPerformed" not in resource:
+        return False
+    said = (str(resource.get(name)).strip().lower() for name in ("notDone", "notPerformed"))
+    return any(text in ("true", "1") for text in said)
 
 
 def selected(resource: Json) -> Json:

@@ -8,6 +8,7 @@ from fhir_mappings.resource import codings, meanings_of
 from fhir_mappings.valueset import NOTHING, Terminology, display_contradicts, is_other_malignancy
 
 OTHER_MALIGNANCY = "other-malignancy"  # the codes of that value set, and the ranges of ICD-10 beside it
+_MALIGNANT = frozenset({OTHER_MALIGNANCY})
 LABELLED_MALIGNANCY = "labelled-malignancy"  # what only the words of a Condition say
 Meanings = Callable[[Any, Any], frozenset[str]]
 
@@ -46,6 +47,11 @@ def _is_text_only(code: object) -> bool:
 
 
 def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
+    found = NOTHING if node.extension is None else _extension_meanings(node, meanings)
+    return found | _MALIGNANT if _names_other_malignancy(node.code) else found
+
+
+def _extension_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
     found: frozenset[str] = frozenset()
     extensions = node.extension if isinstance(node.extension, list) else [node.extension]
     concepts = [item.valueCodeableConcept for item in extensions if isinstance(item, ExtensionNode)]
@@ -58,17 +64,15 @@ def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
                 and isinstance(item.code, str)
             ):
                 found |= meanings(item.system, item.code)
-    code = node.code
-    if isinstance(code, ConceptNode) and isinstance(code.coding, list):
-        others = (
-            is_other_malignancy(item.system, item.code)
-            for item in code.coding
-            if isinstance(item, CodingNode)
-            and isinstance(item.code, str)  # 0 and false mean nothing, and raise
-        )
-        if any(others):
-            found |= {OTHER_MALIGNANCY}
     return found
+
+
+def _names_other_malignancy(code: object) -> bool:
+    if not isinstance(code, ConceptNode) or not isinstance(code.coding, list):
+        return False
+    known = [item for item in code.coding if isinstance(item, CodingNode)]
+    # 0 and false mean nothing as codes, and raise
+    return any(is_other_malignancy(item.system, item.code) for item in known if isinstance(item.code, str))
 
 
 def all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -> frozenset[str]:
