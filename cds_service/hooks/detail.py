@@ -36,7 +36,6 @@ FLAGS: Final = {
 }
 _SENTENCE_LIMIT = 1500
 _SHOWN_RESOURCES = 6
-_BLANK_LINES = re.compile(r"\n{3,}")
 _CODING = re.compile(r"((?:https?:|urn:)[^\s|]+)\|([^\s|]+)")
 
 
@@ -54,7 +53,9 @@ def detail(assessment: Assessment, rules: Policy) -> str:
         other_verdicts=_other_verdicts(assessment),
         shown=_SHOWN_RESOURCES,
     )
-    return _BLANK_LINES.sub("\n\n", text).strip()
+    while "\n\n\n" in text:  # what parts of the template that say nothing leave behind
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()
 
 
 def policy_name(assessment: Assessment) -> str:

@@ -97,7 +97,9 @@ class TumourLinks:
         groups: dict[str, set[Tumour]] = {}
         for resource in self._chart.resources:
             listed = (*(resource.data.get("hasMember") or ()), *(resource.data.get("result") or ()))
-            members = [self._chart.target(item) for item in listed if resource.use is not Use.DROP]
+            if not listed or resource.use is Use.DROP:
+                continue
+            members = [self._chart.target(item) for item in listed]
             named = {
                 self._named.by_reference[member] for member in members if member in self._named.by_reference
             }
