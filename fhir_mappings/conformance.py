@@ -7,11 +7,12 @@ elements, so they are handed only the elements that readers use, of one resource
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from fhir.resources.R4B.condition import Condition
 from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 from fhir.resources.R4B.observation import Observation
@@ -34,8 +35,8 @@ def nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
     stands in it, once those are well-formed. So the verdict on a form is remembered, without any of these.
     """
     try:
-        form = _form("", data)
-    except _OddValueError:
+        form = orjson.dumps(_form("", data))
+    except (_OddValueError, orjson.JSONEncodeError):
         return _nonconformance(kind, data)
     return _remembered(kind, form)
 
@@ -70,13 +71,12 @@ def _is_converted(model: object, value: object) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _remembered(kind: str, form: _Form) -> str | None:
-    return _nonconformance(kind, _built(form))
+def _remembered(kind: str, form: bytes) -> str | None:
+    return _nonconformance(kind, orjson.loads(form))
 
 
 # --- forms: a resource without the values that are a patient's own --------------------------------------------------------
 
-_Form = Hashable
 _DATE = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])")
 _DATE_TIME = re.compile(
     _DATE.pattern + r"T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-](0\d|1[0-3]):[0-5]\d)"
@@ -89,19 +89,19 @@ class _OddValueError(Exception):
     """A value that is not well-formed: what is said of its form says nothing of it."""
 
 
-def _form(name: str, value: Any) -> _Form:
+def _form(name: str, value: Any) -> Any:
     """A value with well-formed days, numbers, texts and references replaced by fixed ones."""
     kind = type(value)
     if kind is str:
         return value if name in _CODES else _form_of_text(name, value)
     if kind is dict:
-        return True, tuple([(key, _form(key, item)) for key, item in value.items()])
+        return {key: _form(key, item) for key, item in value.items()}
     if kind is list:
-        return False, tuple([_form(name, item) for item in value])
+        return [_form(name, item) for item in value]
     if kind is int or kind is float:
-        return 2 if kind is int else 1.5  # not 1: to the memory, 1 and True are the same key
+        return 1 if kind is int else 1.5
     if kind is bool:
-        return value  # type: ignore[no-any-return]
+        return value
     raise _OddValueError
 
 
@@ -114,14 +114,6 @@ def _form_of_text(name: str, text: str) -> str:
     elif _DATE_TIME.fullmatch(text):
         return "2000-01-01T00:00:00Z"
     raise _OddValueError
-
-
-def _built(form: Any) -> Any:
-    """The value that a form stands for."""
-    if not isinstance(form, tuple):
-        return form
-    is_object, members = form
-    return {name: _built(item) for name, item in members} if is_object else [_built(item) for item in members]
 
 
 def _named(kind: str, error: Mapping[str, Any]) -> str:
