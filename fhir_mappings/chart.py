@@ -216,8 +216,8 @@ class Chart:
             if not is_condition or entry.reference in known or not self._record.is_own(entry):
                 continue
             try:
-                code = _CODE_ONLY.decode(self._record.source(entry)).code
-            except (msgspec.DecodeError, UnicodeDecodeError):  # as bytes in another encoding
+                code = _CODE_ONLY.decode(self._record.source(entry).decode()).code
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # as bytes in another encoding
                 self._unread.append(
                     _Unread(entry.type, entry.reference, "not valid JSON", frozenset({LABELLED_MALIGNANCY}))
                 )
