@@ -32,7 +32,7 @@ from cds_service.hooks.prefetch import gather
 from cds_service.hooks.request import parse
 from cds_service.hooks.services import SERVICES
 from cds_service.settings import Settings, from_environment
-from fhir_mappings.record import PatientRecord, RecordError, read_file
+from fhir_mappings.record import PatientRecord, RecordError, read_file, without_mark
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -181,7 +181,7 @@ def _records(path: Path) -> Iterator[PatientRecord]:
 
 def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        data = without_mark(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
     if not data.strip():
@@ -286,6 +286,9 @@ def run(arguments: Iterable[str]) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         return 0
+    except click.exceptions.NoArgsIsHelpError as error:  # no command: its message is the help
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except Exception as error:  # noqa: BLE001  a traceback may hold patient data
         _complain(_sentence(error))
         return _status(error)

@@ -18,7 +18,10 @@ def find() -> Path:
     for place in places:
         if any(place.glob("*.json")):
             return place
-    raise DataError(f"there is no folder {_FOLDER} with samples: run this in a checkout of the project")
+    raise DataError(
+        f"there is no folder {_FOLDER} here, and an installed package brings none: run this in a checkout of the "
+        "project, or assess a file of your own with `milan-net assess FILE`"
+    )
 
 
 def bundles(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cds_service.eligibility.assessment import Assessment, CriterionResult
+from cds_service.eligibility.assessment import Assessment, Caveat, CriterionResult
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Answer, Verdict
 from cds_service.hooks.detail import ANSWERS, FLAGS
@@ -68,6 +68,7 @@ def _criteria(criteria: Iterable[CriterionResult]) -> Table:
 
 def _sections(assessment: Assessment) -> Iterator[tuple[str, list[str]]]:
     yield "To discuss first", [item.reason for item in assessment.considerations]
+    yield "Also on record", [_with_labels(item) for item in assessment.caveats]
     yield "Not met", [_with_remedy(c) for c in assessment.criteria if c.answer is Answer.NOT_MET]
     yield "Missing", [_with_remedy(c) for c in assessment.criteria if c.answer is Answer.UNKNOWN]
     yield "Dates", list(_dates(assessment))
@@ -75,13 +76,29 @@ def _sections(assessment: Assessment) -> Iterator[tuple[str, list[str]]]:
         "Other guidance",
         [f"{d.policy_title}, {d.label}: {ANSWERS[d.answer]}. {d.reason}" for d in assessment.differences],
     )
+    yield "Orders", list(_orders(assessment))
     yield "Could not be read", [f"{issue.reference}: {issue.problem}" for issue in assessment.issues]
+    yield "Left out, because it names another patient", list(assessment.foreign)
     yield "Read after mending", [f"{m.reference}, {m.element}: {m.mended}" for m in assessment.mendings]
+
+
+def _with_labels(caveat: Caveat) -> str:
+    labels = "; ".join(item.display or item.code or item.reference for item in caveat.evidence)
+    return f"{caveat.reason} ({labels})" if labels else caveat.reason
 
 
 def _with_remedy(criterion: CriterionResult) -> str:
     remedy = f" -> {criterion.remedy}" if criterion.remedy else ""
     return f"{criterion.label}: {criterion.reason}{remedy}"
+
+
+def _orders(assessment: Assessment) -> Iterator[str]:
+    for kind in assessment.orders_in_doubt:
+        yield f"{kind.replace('-', ' ')}: whether one is already active is not known"
+    for item in assessment.orders_placed:
+        yield f"{item.evidence.reference}, {item.reason}"
+    for item in assessment.orders_set_aside:
+        yield f"{item.evidence.reference}, not counted as ordered: {item.reason}"
 
 
 def _dates(assessment: Assessment) -> Iterator[str]:
@@ -147,6 +164,11 @@ def show_policy(policy: Policy) -> None:
         console.print(Text.assemble("  ", (one_line(rule.label), "bold"), ": ", safe(rule.limit)))
         cited = f"{rule.citation.text} ({rule.citation.verification})"
         console.print(Padding(safe(cited, "dim"), (0, 0, 0, 6)))
+    console.print(
+        Text.assemble("  ", ("Orders", "bold"), f": count as placed for {policy.orders.months} months")
+    )
+    cited = f"{policy.orders.citation.text} ({policy.orders.citation.verification})"
+    console.print(Padding(safe(cited, "dim"), (0, 0, 0, 6)))
     console.print()
 
 

@@ -8,7 +8,6 @@ from datetime import date
 from functools import cached_property, wraps
 from typing import Any, TypeVar, cast
 
-import msgspec
 import orjson
 
 from fhir_mappings.conformance import nonconformance
@@ -16,15 +15,18 @@ from fhir_mappings.facts import Discarded, Gap, GapKind, Issue, Mending
 from fhir_mappings.mending import mend, needs_mending, selected
 from fhir_mappings.nodes import Entry, Node
 from fhir_mappings.record import PartState, PatientRecord
+from fhir_mappings.reference import encoded
 from fhir_mappings.relevance import (
     LABELLED_MALIGNANCY,
+    LABELLED_METASTASIS,
     all_meanings,
-    contradicted,
+    holding,
     is_concept,
-    labels,
+    misanswered,
+    misnamed,
     node_meanings,
 )
-from fhir_mappings.resource import Resource, Use, clinical_date, codings, meanings_of, standing
+from fhir_mappings.resource import Json, Resource, Use, clinical_date, codings, meanings_of, standing
 from fhir_mappings.valueset import NOTHING, Terminology
 from fhir_mappings.versions import identity, latest_versions
 
@@ -80,15 +82,6 @@ class _Unread:
     meanings: frozenset[str] | None  # None: its code could not be read, so it may mean anything
 
 
-class _CodeOnly(msgspec.Struct):
-    """The code of a resource as it stands; what most Conditions of a chart are asked for, and nothing else."""
-
-    code: Any = None
-
-
-_CODE_ONLY = msgspec.json.Decoder(_CodeOnly)
-
-
 class Chart:
     """What a record says on the day `on`, ready for readers. `inputs` tells which facts a resource could have changed."""
 
@@ -133,7 +126,7 @@ class Chart:
     @cached_property
     def mendings(self) -> tuple[Mending, ...]:
         """What was straightened before validation."""
-        return tuple(self._mendings)
+        return tuple(dict.fromkeys(self._mendings))
 
     @cached_property
     def issues(self) -> tuple[Issue, ...]:
@@ -173,12 +166,16 @@ class Chart:
             return ""
         if text.startswith("urn:"):
             return self._full_urls.get(text, text)
-        return "/".join(text.split("/_history/")[0].split("/")[-2:])
+        *kind, name = text.split("/_history/")[0].split("/")[-2:]
+        return "/".join((*kind, encoded(name)))
 
     def by_reference(self, reference: object) -> Resource | None:
         """A resource that another one refers to; Specimens are only read this way."""
-        wanted = self.target(reference)
-        return self._by_reference.get(wanted) or self._specimen(wanted)
+        return self.at(self.target(reference))
+
+    def at(self, target: str) -> Resource | None:
+        """The resource that a target names."""
+        return self._by_reference.get(target) or self._specimen(target)
 
     def reports_of(self, item: Resource) -> tuple[Resource, ...]:
         """The relevant DiagnosticReports that name an observation as a result."""
@@ -207,24 +204,36 @@ class Chart:
         """The gap of a fact for which nothing was found."""
         return self.blind(fact) or Gap(GapKind.NOT_RECORDED, f"{self.inputs[fact].label}: nothing on record.")
 
-    def conditions_labelled(self, reads_like: Callable[[str], bool]) -> list[Resource]:
-        """Conditions whose codes mean nothing here, and whose words do: for what no list of codes can be complete."""
-        known = {item.reference for item in self.resources}
+    def labelled(
+        self, kind: str, meaning: str, reads_like: Callable[[Json], bool], stems: tuple[bytes, ...] = ()
+    ) -> list[Resource]:
+        """Resources whose codes mean nothing here, and whose words do: for what no list of codes can be complete.
+
+        With `stems`, only what holds one of these letters is decoded: the words of a chart are many.
+        """
+        known = self._by_reference.keys() | {item.reference for item in self._unread}
+        unknown = [
+            entry
+            for entry in self._record.entries
+            if entry.node.resourceType == kind and entry.reference not in known and self._record.is_own(entry)
+        ]
+        sources = [self._record.source(entry) for entry in unknown]
         found: list[Resource] = []
-        for entry in self._record.entries:
-            is_condition = entry.node.resourceType == "Condition"
-            if not is_condition or entry.reference in known or not self._record.is_own(entry):
-                continue
-            try:
-                code = _CODE_ONLY.decode(self._record.source(entry).decode()).code
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # as bytes in another encoding
-                self._unread.append(
-                    _Unread(entry.type, entry.reference, "not valid JSON", frozenset({LABELLED_MALIGNANCY}))
-                )
-                continue
-            if isinstance(code, dict) and any(map(reads_like, labels(code))):
-                found += self._read(entry, frozenset({LABELLED_MALIGNANCY}))
+        for index in holding(sources, stems) if stems else range(len(sources)):
+            raw = self._decoded(unknown[index], sources[index])
+            if raw is not None and reads_like(raw):
+                found += self._read(unknown[index], frozenset({meaning}))
         return [item for item in self._on_the_day(found) if item.use is not Use.DROP]
+
+    def _decoded(self, entry: Entry, source: bytes) -> Json | None:
+        """A resource as it was sent; one that cannot be decoded may say anything."""
+        try:
+            raw: Json = orjson.loads(source)
+        except orjson.JSONDecodeError:  # as bytes in another encoding
+            labelled = frozenset({LABELLED_MALIGNANCY, LABELLED_METASTASIS})
+            self._unread.append(_Unread(entry.type, entry.reference, "not valid JSON", labelled))
+            return None
+        return raw
 
     # --- reading ---
 
@@ -257,11 +266,17 @@ class Chart:
             meanings = self._settled_meanings(entry, data)
             if meanings == frozenset():
                 return
+        if problem is None and meanings is not None and self._is_misanswered(kind, data):
+            problem = "its words say something else than its codes mean"
         if problem is not None or meanings is None:
             self._unread.append(_Unread(kind, reference, problem or "its code is not a concept", meanings))
             return
         self._mendings.extend(Mending(reference, element, what) for element, what in mended)
         yield self._resource(entry, data, raw, meanings)
+
+    def _is_misanswered(self, kind: str, data: dict[str, Any]) -> bool:
+        is_finding = kind == "Observation" and standing(kind, data, self.on)[0] is not Use.DROP
+        return is_finding and misanswered(data, self.terminology)
 
     def _is_only_patient(self, entry: Entry) -> bool:
         return entry.type == "Patient" and self._patients == 1
@@ -285,10 +300,10 @@ class Chart:
         self, entry: Entry, data: dict[str, Any], raw: dict[str, Any], meanings: frozenset[str]
     ) -> Resource:
         kind = entry.type
-        use, why, is_current, is_negated = standing(kind, data)
-        said = [concept for name in ("code", "valueCodeableConcept") if (concept := data.get(name))]
-        if use is Use.USE and any(contradicted(concept, self.terminology) for concept in said):
+        use, why, is_current, is_negated = standing(kind, data, self.on)
+        if use is Use.USE and misnamed(data, self.terminology):
             use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
+            is_negated = False  # it refutes nobody can tell what
         if use is Use.USE and raw.get("modifierExtension"):
             use, why = Use.CANDIDATE, "it carries a modifier extension, which may change its meaning"
         day = clinical_date(kind, data)

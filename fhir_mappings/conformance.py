@@ -81,7 +81,7 @@ _DATE = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])")
 _DATE_TIME = re.compile(
     _DATE.pattern + r"T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-](0\d|1[0-3]):[0-5]\d)"
 )
-_FREE_TEXT = frozenset({"display", "text", "unit", "reference", "valueString"})
+_FREE_TEXT = frozenset({"display", "text", "unit", "reference", "valueString", "conclusion"})
 _CODES = frozenset({"system", "code", "url", "comparator", "status", "intent", "version"})
 
 

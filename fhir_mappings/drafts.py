@@ -5,7 +5,6 @@ it is loaded. What differs is an id, a day and references, each held against FHI
 microseconds, where validating the whole resource again costs a tenth of a millisecond.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,8 +16,8 @@ import msgspec
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
 from fhir_mappings.facts import OrderKind
+from fhir_mappings.reference import is_reference
 
-_REFERENCE = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}")
 _REASON_TYPES = ("Condition/", "Observation/", "DiagnosticReport/", "DocumentReference/")
 
 
@@ -69,7 +68,7 @@ def draft_order(  # noqa: PLR0913  the elements of the resource that differ betw
 
 
 def _references(references: Iterable[str]) -> list[str]:
-    return [reference for reference in dict.fromkeys(references) if _REFERENCE.fullmatch(reference)]
+    return [reference for reference in dict.fromkeys(references) if is_reference(reference)]
 
 
 def _resource(  # noqa: PLR0913, PLR0917  one argument for each element

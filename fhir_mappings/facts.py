@@ -158,6 +158,15 @@ class ResidualStatus(StrEnum):
     NOT_STATED = "not stated"
 
 
+class Intent(StrEnum):
+    """What an operation was to achieve, as recorded with it."""
+
+    CURATIVE = "curative"
+    PALLIATIVE = "palliative or debulking"
+    UNREAD = "stated in a form that is not read"
+    NOT_STATED = "not stated"
+
+
 @dataclass(frozen=True, slots=True)
 class PrimaryResection:
     """The resection of the primary: done or not, when, how completely."""
@@ -169,6 +178,12 @@ class PrimaryResection:
     local_excision: bool = False  # endoscopic or enucleation: needs review
     sites: tuple[str, ...] = ()
     last_date: PartialDate | None = None  # of the last resection, where several primaries were removed
+    intent: Intent = Intent.NOT_STATED  # the least favourable one, where several primaries were removed
+
+    @property
+    def leaves_open_what_was_removed(self) -> bool:
+        """Whether the intent on record says that it may not have been a curative resection (clinical.md 1.5)."""
+        return self.intent in (Intent.PALLIATIVE, Intent.UNREAD)
 
 
 class Tissue(StrEnum):
@@ -289,7 +304,13 @@ class TransplantStatus(StrEnum):
 
     TRANSPLANTED = "transplanted"
     LISTED = "on a waiting list"
-    REFERRED = "referral already active"
+
+
+class EndOfLifeCare(StrEnum):
+    """Care whose aim is no longer, or not only, the disease; palliative care may go along with treatment."""
+
+    HOSPICE = "hospice care"
+    PALLIATIVE = "palliative care"
 
 
 class OrderKind(StrEnum):
@@ -304,13 +325,29 @@ class OrderKind(StrEnum):
     SURGICAL_REFERRAL = "surgical-referral"
 
 
+class OrderState(StrEnum):
+    """How far an order is. Only an active or completed one was given for certain."""
+
+    ACTIVE = "active"
+    ON_HOLD = "on hold"
+    DRAFT = "a draft"  # not signed yet
+    COMPLETED = "completed"
+    PROPOSED = "proposed or planned"  # nobody ordered it
+    DOUBTFUL = "in doubt"  # its status or intent does not say
+
+
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """An order that is already placed."""
+    """An order on record that is or may still be open; of the completed ones only referrals, which may still be running.
+
+    `date` is the day it was written on, `doubt` why its state is in doubt. How old it may be, a policy says.
+    """
 
     kind: OrderKind
     reference: str
     date: PartialDate | None = None
+    state: OrderState = OrderState.ACTIVE
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +391,12 @@ class Facts:
     other_malignancy: Fact[Presence]
     carcinoid_syndrome: Fact[Presence]
     carcinoid_heart_disease: Fact[Presence]
+    end_of_life_care: Fact[EndOfLifeCare]
+    transplant_refusal: Fact[Presence]
+    pregnancy: Fact[Presence]
+    hereditary_syndrome: Fact[Presence]
+    general_comorbidity: Fact[Presence]
     open_orders: Fact[tuple[OpenOrder, ...]]
     issues: tuple[Issue, ...] = field(default=())
     mendings: tuple[Mending, ...] = field(default=())
+    foreign: tuple[str, ...] = field(default=())  # references of what names another patient: left out

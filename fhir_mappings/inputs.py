@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from fhir_mappings.chart import Input
-from fhir_mappings.relevance import LABELLED_MALIGNANCY, OTHER_MALIGNANCY
+from fhir_mappings.relevance import LABELLED_MALIGNANCY, LABELLED_METASTASIS, OTHER_MALIGNANCY
 from fhir_mappings.valueset import terminology
 
 NET_HISTOLOGY = frozenset(
@@ -22,7 +22,10 @@ METASTATIC_NET = frozenset({"liver-metastasis-net", "histology-metastatic-net"})
 HISTOLOGY_CODES = frozenset({"histology-code"})
 METASTASIS_SITE_CODES = frozenset({"metastasis-site-code"})
 M_CATEGORY_CODES = frozenset({"tnm-m-code"})
-UNSITED_METASTASIS = frozenset({"secondary-malignancy-unspecified", "histology-metastatic-net"})
+UNSITED_METASTASIS = frozenset(
+    {"secondary-malignancy-unspecified", "histology-metastatic-net", "distant-metastasis-present-unspecified"}
+)
+FINDING_CODES = frozenset({"finding-code"})
 KI67_CODES = frozenset(
     {"ki67-code", "ki67-code-breast", "ki67-ordinal-code", "ki67-naaccr-code", "immunohistochemistry-code"}
 )
@@ -33,6 +36,15 @@ def prefixed(*prefixes: str) -> frozenset[str]:
     return frozenset(name for name in terminology().value_set_ids() if name.startswith(prefixes))
 
 
+METASTASIS = (
+    prefixed("extrahepatic-", "nodes-")
+    | METASTATIC_NET
+    | UNSITED_METASTASIS
+    | {"liver-metastasis", "liver-metastasis-review"}
+) - {"extrahepatic-disease-code"}
+"""The codes that are themselves a metastasis, here or there."""
+
+
 @cache
 def inputs() -> Mapping[str, Input]:
     """The inputs of every fact, by its name."""
@@ -41,11 +53,16 @@ def inputs() -> Mapping[str, Input]:
     tumour = NET_HISTOLOGY | METASTATIC_NET | HISTOLOGY_CODES
     extrahepatic = prefixed("extrahepatic-", "nodes-")
     pathology = ("Condition", "Observation")
+    diagnoses = (*pathology, "DiagnosticReport")
+    stages = frozenset({"tnm-m1a", "tnm-m1b", "tnm-m1c"})
+    elsewhere = FINDING_CODES | stages | {LABELLED_METASTASIS}
     return {
         "birth_date": Input("Date of birth", ("Patient",), frozenset()),
         "deceased": Input("Vital status", ("Patient",), frozenset()),
-        "neuroendocrine_tumour": Input("Neuroendocrine tumour", pathology, tumour | {"history-of-net"}),
-        "differentiation": Input("Differentiation", pathology, tumour),
+        "neuroendocrine_tumour": Input(
+            "Neuroendocrine tumour", diagnoses, tumour | {"history-of-net"} | FINDING_CODES
+        ),
+        "differentiation": Input("Differentiation", diagnoses, tumour | FINDING_CODES),
         "primary_site": Input(
             "Primary site", pathology, tumour | sites | {"primary-site-code", "history-of-net"}
         ),
@@ -60,12 +77,13 @@ def inputs() -> Mapping[str, Input]:
         ),
         "liver_metastases": Input(
             "Liver metastases",
-            ("Condition", "Observation"),
+            diagnoses,
             frozenset({"liver-metastasis", "liver-metastasis-review", "history-of-liver-metastasis"})
             | METASTATIC_NET
             | UNSITED_METASTASIS
             | METASTASIS_SITE_CODES
-            | M_CATEGORY_CODES,
+            | M_CATEGORY_CODES
+            | elsewhere,
         ),
         "liver_involvement_percent": Input(
             "Liver involvement",
@@ -86,8 +104,8 @@ def inputs() -> Mapping[str, Input]:
         ),
         "extrahepatic_disease": Input(
             "Extrahepatic disease",
-            ("Condition", "Observation"),
-            extrahepatic | UNSITED_METASTASIS | METASTASIS_SITE_CODES | M_CATEGORY_CODES,
+            diagnoses,
+            extrahepatic | UNSITED_METASTASIS | METASTASIS_SITE_CODES | M_CATEGORY_CODES | elsewhere,
         ),
         "primary_resection": Input(
             "Resection of the primary",
@@ -98,9 +116,8 @@ def inputs() -> Mapping[str, Input]:
         "disease_response": Input("Disease response", ("Observation",), frozenset({"response-code"})),
         "transplant_status": Input(
             "Transplant status",
-            ("Procedure", "Condition", "Observation", "ServiceRequest"),
-            frozenset({"liver-transplant-procedure", "liver-transplant-status", "transplant-waitlist"})
-            | {"order-transplant-referral"},
+            ("Procedure", "Condition", "Observation"),
+            frozenset({"liver-transplant-procedure", "liver-transplant-status", "transplant-waitlist"}),
         ),
         "other_malignancy": Input(
             "Other malignancy", ("Condition",), frozenset({OTHER_MALIGNANCY, LABELLED_MALIGNANCY})
@@ -108,6 +125,21 @@ def inputs() -> Mapping[str, Input]:
         "carcinoid_syndrome": Input("Carcinoid syndrome", ("Condition",), frozenset({"carcinoid-syndrome"})),
         "carcinoid_heart_disease": Input(
             "Carcinoid heart disease", ("Condition",), frozenset({"carcinoid-heart-disease"})
+        ),
+        "end_of_life_care": Input(
+            "Hospice or palliative care", ("Condition",), frozenset({"hospice-care", "palliative-care"})
+        ),
+        "transplant_refusal": Input(
+            "Decision against a transplantation",
+            ("Procedure", "ServiceRequest"),
+            frozenset({"liver-transplant-procedure", "order-transplant-referral"}),
+        ),
+        "pregnancy": Input("Pregnancy", ("Condition",), frozenset({"pregnancy"})),
+        "hereditary_syndrome": Input(
+            "Hereditary tumour syndrome", ("Condition",), frozenset({"hereditary-tumour-syndrome"})
+        ),
+        "general_comorbidity": Input(
+            "General comorbidity", ("Condition",), frozenset({"general-comorbidity"})
         ),
         "open_orders": Input(
             "Orders", ("ServiceRequest",), prefixed("imaging-", "order-") | {"referral-hpb-surgery"}

@@ -37,6 +37,11 @@ class Interval:
             return False
         return None
 
+    def overlaps(self, other: "Interval") -> bool:
+        """Tell whether some value fits both."""
+        lower, upper = sorted((self, other), key=lambda item: (item.low, not item.low_closed))
+        return lower.high > upper.low or (lower.high == upper.low and lower.high_closed and upper.low_closed)
+
     def __str__(self) -> str:
         if self.is_point:
             return _plain(self.low)

@@ -11,6 +11,7 @@ from fhir_mappings.facts import Fact, Facts
 from fhir_mappings.inputs import inputs
 from fhir_mappings.readers import (
     care,
+    circumstances,
     extrahepatic,
     involvement,
     liver,
@@ -45,11 +46,16 @@ READERS: Mapping[str, Callable[[Chart], Fact[Any]]] = {
         care.other_malignancy,
         care.carcinoid_syndrome,
         care.carcinoid_heart_disease,
+        circumstances.end_of_life_care,
+        care.transplant_refusal,
+        circumstances.pregnancy,
+        circumstances.hereditary_syndrome,
+        circumstances.general_comorbidity,
         care.open_orders,
     )
 }
 FACT_NAMES = tuple(
-    field.name for field in fields(Facts) if field.name not in ("patient", "issues", "mendings")
+    field.name for field in fields(Facts) if field.name not in ("patient", "issues", "mendings", "foreign")
 )
 
 
@@ -75,6 +81,12 @@ def read_facts(record: PatientRecord, on: date, site_profile: SiteProfile | None
     for name, reader in READERS.items():
         if name not in facts:
             facts[name] = reader(chart)
-    found = Facts(patient=record.patient, issues=chart.issues, mendings=chart.mendings, **facts)
+    found = Facts(
+        patient=record.patient,
+        issues=chart.issues,
+        mendings=chart.mendings,
+        foreign=record.foreign,
+        **facts,
+    )
     chart.memo.clear()  # it refers back to the chart: without this, whole records pile up until the collector comes by
     return found

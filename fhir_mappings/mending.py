@@ -17,8 +17,8 @@ Json = dict[str, Any]
 ELEMENTS: Mapping[str, frozenset[str]] = {
     "Patient": frozenset({"birthDate", "_birthDate", "deceasedBoolean", "deceasedDateTime"}),
     "Condition": frozenset(
-        {"clinicalStatus", "verificationStatus", "code", "bodySite", "subject", "extension"}
-        | {"onsetDateTime", "onsetPeriod", "abatementDateTime", "recordedDate"}
+        {"clinicalStatus", "verificationStatus", "code", "bodySite", "stage", "subject", "extension"}
+        | {"onsetDateTime", "onsetPeriod", "abatementDateTime", "abatementPeriod", "recordedDate"}
     ),
     "Observation": frozenset(
         {
@@ -58,6 +58,8 @@ ELEMENTS: Mapping[str, frozenset[str]] = {
             "code",
             "subject",
             "bodySite",
+            "category",
+            "reasonCode",
             "reasonReference",
             "outcome",
             "extension",
@@ -76,6 +78,8 @@ ELEMENTS: Mapping[str, frozenset[str]] = {
             "result",
             "specimen",
             "imagingStudy",
+            "conclusion",
+            "conclusionCode",
         }
     ),
     "Specimen": frozenset({"status", "type", "subject", "collection", "parent"}),
@@ -84,12 +88,12 @@ ELEMENTS: Mapping[str, frozenset[str]] = {
 """The elements that readers use, by type: nothing else is handed to validation, so an odd address costs no birth date."""
 
 _LISTS: Mapping[str, frozenset[str]] = {
-    "Condition": frozenset({"bodySite", "extension"}),
+    "Condition": frozenset({"bodySite", "stage", "extension"}),
     "Observation": frozenset(
         {"focus", "component", "hasMember", "derivedFrom", "partOf", "interpretation", "extension"}
     ),
-    "Procedure": frozenset({"bodySite", "reasonReference", "partOf", "report", "extension"}),
-    "DiagnosticReport": frozenset({"result", "specimen", "imagingStudy"}),
+    "Procedure": frozenset({"bodySite", "reasonCode", "reasonReference", "partOf", "report", "extension"}),
+    "DiagnosticReport": frozenset({"result", "specimen", "imagingStudy", "conclusionCode"}),
     "Specimen": frozenset({"parent"}),
 }
 _INNER_LISTS = frozenset({"coding", "extension"})
@@ -97,7 +101,7 @@ _CODES = frozenset({"status", "intent"})
 _BOOLEANS = frozenset({"deceasedBoolean", "doNotPerform", "valueBoolean"})
 _EXTENSIONS_READ = re.compile(
     r"/(mcode-)?(histology-morphology-behavior|condition-related|related-condition|related-primary-cancer-condition|treatment-intent"
-    r"|procedure-intent)$"
+    r"|procedure-intent|mii-ex-onko-operation-intention)$"
 )
 _STATUS_SYSTEMS = {
     "clinicalStatus": "http://terminology.hl7.org/CodeSystem/condition-clinical",

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from fhir_mappings.reference import encoded
+
 
 class CodingNode(Struct, gc=False):
     """A Coding, or anything that stands in its place."""
@@ -38,6 +40,12 @@ class ExtensionNode(Struct, gc=False):
     valueCodeableConcept: Concept = None  # noqa: N815  FHIR's own name
 
 
+class StageNode(Struct, gc=False):
+    """Condition.stage: the stage may say where the metastases are."""
+
+    summary: Concept = None
+
+
 class SearchNode(Struct, gc=False):
     """Bundle.entry.search."""
 
@@ -53,6 +61,7 @@ class LinkNode(Struct, gc=False):
 class EntryNode(Struct, gc=False):
     """Bundle.entry; `resource` may be missing, as in a DELETE."""
 
+    search: SearchNode | list[Any] | str | float | bool | None = None
     request: Any = None  # of a transaction or batch; DELETE and GET bring no resource
     fullUrl: Any = None  # noqa: N815  FHIR's own name
     resource: Node | list[Any] | str | float | bool | None = None
@@ -62,6 +71,9 @@ class IssueNode(Struct, gc=False):
     """OperationOutcome.issue."""
 
     severity: Any = None
+    code: Any = None
+    details: Any = None
+    diagnostics: Any = None
 
 
 class Node(Struct, gc=False):
@@ -78,12 +90,19 @@ class Node(Struct, gc=False):
         | bool
         | None
     ) = None
+    stage: list[StageNode | list[Any] | str | float | bool | None] | StageNode | str | float | bool | None = (
+        None
+    )
+    conclusionCode: (  # noqa: N815  FHIR's own name
+        list[ConceptNode | list[Any] | str | float | bool | None] | ConceptNode | str | float | bool | None
+    ) = None
     subject: ReferenceNode | list[Any] | str | float | bool | None = None
     patient: ReferenceNode | list[Any] | str | float | bool | None = None
     entry: list[EntryNode | list[Any] | str | float | bool | None] | EntryNode | str | float | bool | None = (
         None
     )
     link: list[LinkNode | list[Any] | str | float | bool | None] | LinkNode | str | float | bool | None = None
+    total: Any = None  # of a Bundle of search results
     birthDate: Any = None  # noqa: N815  FHIR's own name
     deceasedBoolean: Any = None  # noqa: N815  FHIR's own name
     deceasedDateTime: Any = None  # noqa: N815  FHIR's own name
@@ -114,5 +133,5 @@ class Entry(Struct, frozen=True, gc=False):
         """`Type/id`; a resource without an id is named by its place in the record."""
         name = self.node.id
         if type(name) is not str or not name:
-            name = f"(no id, no. {self.place[1] + 1})"
-        return f"{self.type}/{name}"
+            return f"{self.type}/(no id, no. {self.place[1] + 1})"
+        return f"{self.type}/{encoded(name)}"

@@ -124,6 +124,11 @@ _RAISING = re.compile(
     r"more|over|above|great|exceed|at least|high|from|mehr|über|mindestens|hoch|ab |meer|boven|hoger|minstens",
     re.IGNORECASE,
 )  # words around a value that say it may be larger: "more than 20 %"
+_NO_VALUES = re.compile(
+    r"\bki\W?67\b|\bmib\W?1\b|\b\d{4}-\d\d(?:-\d\d)?\b|\b\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d\d)\b",
+    re.IGNORECASE,
+)  # numbers that name a marker or a day
+_NUMBER_ALONE = re.compile(rf"(?<!\w)(?<!\d[.,]){_NUMBER}(?!\w)")  # not the 2 of G2, nor the 400x of a lens
 _COMPARATORS = {"≤": "<=", "≥": ">=", "=": "", "": "", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -151,7 +156,7 @@ def measure_text(text: str, scale: Scale) -> Measured | Refused:
     words = match is None
     if match is None and scale is PERCENT and len(clean) <= _LONGEST:
         found = [hit for hit in _TEXT.finditer(clean) if "%" in hit.group(0) or hit.group("unit")]
-        match = found[0] if len(found) == 1 else None
+        match = found[0] if len(found) == 1 and not _has_more_numbers(clean, found[0], scale) else None
     if match is None:
         return Refused("the text holds no single value that can be read", clean)
     is_percent = match["unit"] is not None or "%" in match.group(0)
@@ -164,6 +169,13 @@ def measure_text(text: str, scale: Scale) -> Measured | Refused:
         bounds = (bounds[0], scale.maximum, bounds[2], True)
     note = "text-value" if is_percent or scale is not PERCENT else "unit-missing"
     return _checked(bounds, scale, clean, note=note, confirm=words)
+
+
+def _has_more_numbers(text: str, match: re.Match[str], scale: Scale) -> bool:
+    """Whether words around a value hold a second number that may be one: "5 %, hot spot 25" is not 5 %."""
+    around = _NO_VALUES.sub(" ", f"{text[: match.start()]} ; {text[match.end() :]}")
+    numbers = (Decimal(number.replace(",", ".")) for number in _NUMBER_ALONE.findall(around))
+    return any(number <= scale.maximum for number in numbers)
 
 
 def _quantity(quantity: Json, scale: Scale) -> Measured | Refused:

@@ -16,8 +16,10 @@ import msgspec
 import orjson
 from msgspec import Raw, Struct
 
-from fhir_mappings.nodes import Entry, EntryNode, IssueNode, LinkNode, Node, PrefetchValue, ReferenceNode
+from fhir_mappings.nodes import Entry, EntryNode, LinkNode, Node, PrefetchValue, ReferenceNode, SearchNode
+from fhir_mappings.outcome import is_error, says_not_all
 from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
+from fhir_mappings.reference import encoded
 
 PARTS: Mapping[str, str] = {
     "patient": "Patient",
@@ -74,6 +76,19 @@ class PatientRecord:
         subject = entry.node.subject
         return type(subject) is ReferenceNode and subject.reference == self.patient
 
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """What names another patient and is left out: the references, without that patient's id."""
+        return tuple(dict.fromkeys(self._nameless(entry) for entry in self.entries if not self.is_own(entry)))
+
+    def _nameless(self, entry: Entry) -> str:
+        """The reference of another's resource; its place where the reference would name the patient."""
+        owner = encoded(owner_of(entry, self.urls) or "")
+        if owner not in entry.reference:
+            return entry.reference
+        key, index = entry.place
+        return f"{entry.type} (no. {index + 1} of {key})"
+
     def hides_owner(self, entry: Entry) -> bool:
         """Whether a resource has a subject that cannot be read: it was sent for this patient, and may be another's."""
         return (
@@ -102,8 +117,9 @@ def read_prefetch(
     """Make the record of `Patient/{patient_id}` from the decoded `prefetch` of a hook request and its body.
 
     Keys other than those of PARTS are ignored. A key that is absent counts as not sent, null or an empty Bundle as
-    read and empty, an OperationOutcome or anything that is no FHIR as failed, a Bundle with a next link as truncated
-    (cds-hooks.md 2.3, integration.md 1.8). A Patient other than the one of the context fails the part `patient`.
+    read and empty, an OperationOutcome or anything that is no FHIR as failed, a Bundle that says that there is more
+    than it holds as truncated (cds-hooks.md 2.3, integration.md 1.8). A Patient other than
+    the one of the context fails the part `patient`.
     """
     given = prefetch or {}
     parts: dict[str, PartState] = {}
@@ -126,7 +142,7 @@ def _part(key: str, kind: str, value: PrefetchValue, patient_id: str) -> tuple[P
         return PartState.FAILED, []
     if value.resourceType == "Bundle":
         entries = _entries(key, value)
-        state = _bundle_state(value, entries)
+        state = _bundle_state(value, entries, kind)
         return state, [] if state is PartState.FAILED else entries
     is_other_patient = kind == "Patient" and value.id != patient_id
     if value.resourceType != kind or is_other_patient:
@@ -134,16 +150,52 @@ def _part(key: str, kind: str, value: PrefetchValue, patient_id: str) -> tuple[P
     return PartState.COMPLETE, [Entry(value, (key, -1))]
 
 
-def _bundle_state(bundle: Node, entries: Sequence[Entry]) -> PartState:
+def _bundle_state(bundle: Node, entries: Sequence[Entry], kind: str = "") -> PartState:
+    """How much of what was searched for a Bundle holds; `kind` is the type that was searched for, if that is known."""
     if bundle.entry is not None and not isinstance(bundle.entry, list | EntryNode):
         return PartState.FAILED
     outcomes = [entry.node for entry in entries if entry.node.resourceType == "OperationOutcome"]
-    if any(_is_error(outcome) for outcome in outcomes):
+    if any(map(is_error, outcomes)):
         return PartState.FAILED
+    says_more = _has_next(bundle) or any(map(says_not_all, outcomes)) or _lacks_matches(bundle, kind)
+    return PartState.TRUNCATED if says_more or _has_odd(bundle, entries) else PartState.COMPLETE
+
+
+def _has_next(bundle: Node) -> bool:
     links = [link for link in _listed(bundle.link) if isinstance(link, LinkNode)]
-    has_next = any(isinstance(link.relation, str) and link.relation.lower() == "next" for link in links)
-    has_odd = len(entries) < len(given := _listed(bundle.entry)) and len(entries) < sum(map(_brings, given))
-    return PartState.TRUNCATED if has_next or has_odd or not _have_types(entries) else PartState.COMPLETE
+    return any(isinstance(link.relation, str) and link.relation.lower() == "next" for link in links)
+
+
+def _has_odd(bundle: Node, entries: Sequence[Entry]) -> bool:
+    """Whether something stands among the entries that may be anything."""
+    is_short = len(entries) < len(given := _listed(bundle.entry)) and len(entries) < sum(map(_brings, given))
+    return is_short or not _have_types(entries)
+
+
+def _lacks_matches(bundle: Node, kind: str) -> bool:
+    """Whether `total` counts more matches than there are; a smaller total, and none, say nothing."""
+    total = bundle.total
+    if total is None or isinstance(total, bool):
+        return False
+    try:
+        return float(total) > len(_matches(bundle, kind))
+    except OverflowError:  # a number beyond all bounds
+        return bool(total > 0)
+    except (TypeError, ValueError):  # no number
+        return False
+
+
+def _matches(bundle: Node, kind: str) -> list[Node]:
+    """What a search found. An entry that does not say whether it is a match is one if it is of the type searched for."""
+    found = []
+    for entry in _listed(bundle.entry):
+        if type(entry) is EntryNode and type(entry.resource) is Node:
+            mode = entry.search.mode if type(entry.search) is SearchNode else None
+            wanted = entry.resource.resourceType == kind if kind else True
+            is_match = mode == "match" or (mode is None and wanted)
+            if is_match and entry.resource.resourceType != "OperationOutcome":
+                found.append(entry.resource)
+    return found
 
 
 def _brings(entry: object) -> bool:
@@ -155,11 +207,6 @@ def _have_types(entries: Sequence[Entry]) -> bool:
     written = [entry.node.resourceType for entry in entries]
     kinds = {kind if type(kind) is str else "" for kind in written}
     return all(kind.isalpha() and kind[:1].isupper() for kind in kinds)
-
-
-def _is_error(outcome: Node) -> bool:
-    severities = [item.severity for item in _listed(outcome.issue) if isinstance(item, IssueNode)]
-    return not severities or any(severity not in ("information", "warning") for severity in severities)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -235,12 +282,17 @@ _NODE = msgspec.json.Decoder(Node)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+def without_mark(data: bytes) -> bytes:
+    """The bytes without the byte order mark that Windows writes before UTF-8; what stands in them is counted after it."""
+    return data.removeprefix(_BYTE_ORDER_MARK)
+
+
 def read_file(data: bytes) -> list[PatientRecord]:
     """Read a Bundle (collection, searchset, transaction ...), a single resource, or NDJSON: one record per patient.
 
     Raises RecordError when the bytes are neither, or when no patient can be told.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)  # as Windows writes it
+    data = without_mark(data)
     entries, raws, truncated = _read_json(data) or _read_ndjson(data)
     places = dict(zip((entry.place for entry in entries), raws, strict=True))
     parts = {

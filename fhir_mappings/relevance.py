@@ -1,15 +1,23 @@
 """What the codes of a resource mean here: which resources matter, and whether a code is labelled as something else."""
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
-from fhir_mappings.nodes import CodingNode, ConceptNode, ExtensionNode, Node
+import msgspec
+from msgspec import Raw, Struct
+
+from fhir_mappings.labels import display_contradicts, words_contradict
+from fhir_mappings.nodes import CodingNode, ConceptNode, ExtensionNode, Node, StageNode
 from fhir_mappings.resource import codings, meanings_of
-from fhir_mappings.valueset import NOTHING, Terminology, display_contradicts, is_other_malignancy
+from fhir_mappings.valueset import NOTHING, Terminology, is_other_malignancy
 
 OTHER_MALIGNANCY = "other-malignancy"  # the codes of that value set, and the ranges of ICD-10 beside it
 _MALIGNANT = frozenset({OTHER_MALIGNANCY})
 LABELLED_MALIGNANCY = "labelled-malignancy"  # what only the words of a Condition say
+LABELLED_METASTASIS = "labelled-metastasis"  # what only the words of an entry say
+_STAGES = "tnm-"  # of a stage only the category counts: what else is coded there is no diagnosis
 Meanings = Callable[[Any, Any], frozenset[str]]
 
 
@@ -22,7 +30,7 @@ def node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
     if type(code) is not ConceptNode or type(code.coding) is not list:
         if code is not None and not _is_text_only(code):
             return None
-        return _condition_meanings(node, meanings) if node.resourceType == "Condition" else NOTHING
+        return _beside_the_code(node, meanings, NOTHING)
     found = NOTHING
     try:
         for coding in code.coding:
@@ -30,7 +38,19 @@ def node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
                 found |= hit
     except (TypeError, AttributeError):  # a list, an object or a text where a coding or its members belong
         return None
-    return found if node.resourceType != "Condition" else found | _condition_meanings(node, meanings)
+    return _beside_the_code(node, meanings, found)
+
+
+def _beside_the_code(node: Node, meanings: Meanings, found: frozenset[str]) -> frozenset[str] | None:
+    """What other elements of a Condition or a report add to the meanings of its code."""
+    if node.resourceType == "Condition":
+        return found | _condition_meanings(node, meanings)
+    if node.resourceType != "DiagnosticReport" or node.conclusionCode is None:
+        return found
+    concluded = node.conclusionCode if isinstance(node.conclusionCode, list) else [node.conclusionCode]
+    if not all(isinstance(concept, ConceptNode) for concept in concluded):
+        return None
+    return found.union(*(_concept_meanings(concept, meanings) for concept in concluded))
 
 
 def is_concept(code: object) -> bool:
@@ -48,22 +68,25 @@ def _is_text_only(code: object) -> bool:
 
 def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
     found = NOTHING if node.extension is None else _extension_meanings(node, meanings)
+    if node.stage is not None:
+        found |= _stage_meanings(node, meanings)
     return found | _MALIGNANT if _names_other_malignancy(node.code) else found
 
 
 def _extension_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
-    found: frozenset[str] = frozenset()
+    found = NOTHING
     extensions = node.extension if isinstance(node.extension, list) else [node.extension]
     concepts = [item.valueCodeableConcept for item in extensions if isinstance(item, ExtensionNode)]
     for concept in concepts:
-        coding = concept.coding if isinstance(concept, ConceptNode) else None
-        for item in coding if isinstance(coding, list) else [coding]:
-            if (
-                isinstance(item, CodingNode)
-                and isinstance(item.system, str | None)
-                and isinstance(item.code, str)
-            ):
-                found |= meanings(item.system, item.code)
+        found |= _concept_meanings(concept, meanings)
+    return found
+
+
+def _stage_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
+    found = NOTHING
+    for stage in node.stage if isinstance(node.stage, list) else [node.stage]:
+        if isinstance(stage, StageNode):
+            found |= _of_stage(_concept_meanings(stage.summary, meanings))
     return found
 
 
@@ -75,18 +98,85 @@ def _names_other_malignancy(code: object) -> bool:
     return any(is_other_malignancy(item.system, item.code) for item in known if isinstance(item.code, str))
 
 
+def _concept_meanings(concept: object, meanings: Meanings) -> frozenset[str]:
+    """The value sets of the codings of a concept that can be looked up."""
+    coding = concept.coding if isinstance(concept, ConceptNode) else None
+    found = NOTHING
+    for item in coding if isinstance(coding, list) else [coding]:
+        if (
+            isinstance(item, CodingNode)
+            and isinstance(item.system, str | None)
+            and isinstance(item.code, str)
+        ):
+            found |= meanings(item.system, item.code)
+    return found
+
+
+def _of_stage(meanings: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for name in meanings if name.startswith(_STAGES))
+
+
 def all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -> frozenset[str]:
     """The same as `node_meanings` for a resource that was decoded in full and mended."""
     found = meanings_of(data.get("code"), terminology)
+    for concept in data.get("conclusionCode") or ():
+        found |= meanings_of(concept, terminology)
     if kind == "Condition":
         for extension in data.get("extension") or ():
             found |= meanings_of(extension.get("valueCodeableConcept"), terminology)
+        for stage in data.get("stage") or ():
+            found |= _of_stage(meanings_of(stage.get("summary"), terminology))
         if any(
             is_other_malignancy(coding.get("system"), coding.get("code"))
             for coding in codings(data.get("code"))
         ):
             found |= {OTHER_MALIGNANCY}
     return found
+
+
+def holding(sources: Sequence[bytes], stems: Sequence[bytes]) -> list[int]:
+    """Which resources have words with one of the stems, in any case: searched as one, as most of hundreds have none."""
+    texts = [_words_of(source) for source in sources]
+    joined = b"\0".join(texts).lower()
+    starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
+    found = set()
+    for stem in stems:
+        place = joined.find(stem)
+        while place >= 0:
+            index = bisect_right(starts, place) - 1
+            found.add(index)
+            place = joined.find(stem, starts[index + 1])
+    return sorted(found)
+
+
+class _Words(Struct, gc=False):
+    """The elements of a resource that hold words, as bytes."""
+
+    code: Raw = Raw(b"")
+    stage: Raw = Raw(b"")
+    valueString: Raw = Raw(b"")  # noqa: N815  FHIR's own name
+    valueCodeableConcept: Raw = Raw(b"")  # noqa: N815  FHIR's own name
+    conclusion: Raw = Raw(b"")
+    conclusionCode: Raw = Raw(b"")  # noqa: N815  FHIR's own name
+
+
+_WORDS = msgspec.json.Decoder(_Words)
+
+
+def _words_of(source: bytes) -> bytes:
+    try:
+        held = _WORDS.decode(source)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return source
+    found = (
+        held.code,
+        held.stage,
+        held.valueString,
+        held.valueCodeableConcept,
+        held.conclusion,
+        held.conclusionCode,
+    )
+    return b" ".join(map(bytes, found))
 
 
 def labels(code: Mapping[str, Any]) -> list[str]:
@@ -97,12 +187,44 @@ def labels(code: Mapping[str, Any]) -> list[str]:
     return [text for text in (code.get("text"), *displays) if isinstance(text, str)]
 
 
-def contradicted(code: object, terminology: Terminology) -> bool:
-    """Whether a coding that matters is labelled as something else than it means (terminology.md 0.6)."""
-    text = code.get("text") if isinstance(code, Mapping) else None
-    for coding in codings(code):
+def contradicted(concept: object, terminology: Terminology) -> bool:
+    """Whether the words of a concept say something else than its codes mean (terminology.md 0.6).
+
+    A coding is held against its own display, else the text; text and foreign displays against all that is understood.
+    """
+    given = concept.get("text") if isinstance(concept, Mapping) else None
+    text = given if isinstance(given, str) else None
+    known = meanings_of(concept, terminology)
+    loose = [text]
+    for coding in codings(concept):
         ids = terminology.meanings(coding.get("system"), coding.get("code"))
         label = coding.get("display") or text
-        if ids and isinstance(label, str) and display_contradicts(ids, label):
+        if not ids:
+            loose.append(label)
+        elif display_contradicts(ids, label):
             return True
-    return False
+    return any(words_contradict(known, label) for label in loose)
+
+
+def misnamed(data: Mapping[str, Any], terminology: Terminology) -> bool:
+    """Whether a resource is labelled as something else than its code or its sites mean."""
+    sites = data.get("bodySite")
+    concepts = (data.get("code"), *(sites if isinstance(sites, list) else [sites]))
+    return any(contradicted(concept, terminology) for concept in concepts)
+
+
+def misanswered(data: Mapping[str, Any], terminology: Terminology) -> bool:
+    """Whether the words of a finding deny its question, or say something else than its coded answers.
+
+    What it says might be the worst, so it has no value that could be read (terminology.md 0.6).
+    """
+    code = data.get("code") or {}
+    asked = meanings_of(code, terminology)
+    if any(words_contradict(asked, label) for label in labels(code)):
+        return True
+    answers = [
+        concept
+        for part in (data, *(data.get("component") or ()))
+        for concept in (part.get("valueCodeableConcept"), *(part.get("interpretation") or ()))
+    ] + [part.get("code") for part in data.get("component") or ()]
+    return any(contradicted(concept, terminology) for concept in answers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 from functools import cache
 from importlib.resources import files
@@ -137,10 +138,10 @@ def _table() -> Mapping[str, Mapping[str, frozenset[str]]]:
     }
 
 
-def standing(kind: str, data: Json) -> tuple[Use, str, bool, bool]:
+def standing(kind: str, data: Json, on: date) -> tuple[Use, str, bool, bool]:
     """What the status of a resource allows: use, reason in words, whether it is current, whether it is negated."""
     if kind == "Condition":
-        return _condition_standing(data)
+        return _condition_standing(data, on)
     if kind == "Patient":
         return Use.USE, "", True, False
     status = str(data.get("status") or "")
@@ -149,7 +150,12 @@ def standing(kind: str, data: Json) -> tuple[Use, str, bool, bool]:
     return use, why, True, kind == "Procedure" and status == "not-done"
 
 
-def _condition_standing(data: Json) -> tuple[Use, str, bool, bool]:
+def intent(data: Json) -> Use:
+    """Whether a request was ordered: USE; proposed or planned: DROP; or says neither: CANDIDATE."""
+    return _use("intent", str(data.get("intent") or ""))
+
+
+def _condition_standing(data: Json, on: date) -> tuple[Use, str, bool, bool]:
     verification = _status_code(data.get("verificationStatus"))
     use = _use("verificationStatus", verification)
     if verification == _CONTRADICTORY:
@@ -157,7 +163,22 @@ def _condition_standing(data: Json) -> tuple[Use, str, bool, bool]:
     why = "" if use is Use.USE else f"verification status is {_known('verificationStatus', verification)}"
     clinical = {str(coding.get("code") or "").lower() for coding in codings(data.get("clinicalStatus"))}
     is_current = clinical.isdisjoint(_table()["clinicalStatus"]["history"]) or "active" in clinical
+    if clinical.isdisjoint(_table()["clinicalStatus"]["current"]) and has_abated(data, on):
+        is_current = False
     return use, why, is_current, verification == "refuted"
+
+
+def abated_on(data: Json) -> PartialDate | None:
+    """The day by which a Condition was over; a period that has no end may go on."""
+    period = data.get("abatementPeriod")
+    ended = parse_date(period.get("end")) if isinstance(period, Mapping) else None
+    return parse_date(data.get("abatementDateTime")) or ended
+
+
+def has_abated(data: Json, on: date) -> bool:
+    """Whether a Condition was surely over before a day (terminology.md 2 k)."""
+    day = abated_on(data)
+    return day is not None and day.latest < on
 
 
 def _use(kind: str, status: str) -> Use:

@@ -48,6 +48,17 @@ def test_assess_shows_verdict_criteria_and_what_is_missing(tmp_path: Path, capsy
     assert output.err == ""
 
 
+def test_assess_shows_what_stands_beside_the_criteria(capsys: Output) -> None:
+    samples = Path(__file__).parents[1] / "sample_bundles"
+    paths = [str(samples / f"{name}.json") for name in ("37-pregnancy", "38-men-1-and-heart-failure")]
+    assert run(["assess", *paths, *ON]) == 0
+    output = capsys.readouterr().out
+    assert "pregnancy on record: specialist care first" in output.split("To discuss first")[1]
+    shown = output.split("Also on record")[1]
+    assert "MEN 1" in shown
+    assert "heart failure" in shown
+
+
 def test_assess_prints_one_json_object_for_each_patient(tmp_path: Path, capsys: Output) -> None:
     second = PATIENT | {"id": "p2"}
     lines = "\n".join(json.dumps(resource) for resource in (PATIENT, NET, LIVER, second))
@@ -61,6 +72,15 @@ def test_assess_prints_one_json_object_for_each_patient(tmp_path: Path, capsys: 
 
 def test_assess_reads_a_hook_request_and_agrees_with_the_card(tmp_path: Path, capsys: Output) -> None:
     assert run(["assess", written(tmp_path, call(chart())), "--json", *ON]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "incomplete"
+
+
+@pytest.mark.parametrize("content", [call(chart()), bundle(PATIENT, NET, LIVER)])
+def test_assess_reads_a_file_that_starts_with_a_byte_order_mark(
+    tmp_path: Path, capsys: Output, content: object
+) -> None:
+    name = written(tmp_path, "\ufeff" + json.dumps(content))
+    assert run(["assess", name, "--json", *ON]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "incomplete"
 
 
@@ -169,9 +189,18 @@ def test_version_and_help(capsys: Output) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("milan-net, version ")
     assert run(["--help"]) == 0
-    for command in ("assess", "demo", "policies", "serve"):
-        assert command in capsys.readouterr().out or command
+    output = capsys.readouterr().out
+    assert all(f"\n  {command} " in output for command in ("assess", "demo", "policies", "serve"))
+
+
+def test_without_a_command_the_whole_help_is_printed_line_by_line(capsys: Output) -> None:
+    assert run(["--help"]) == 0
+    wanted = capsys.readouterr().out
     assert run([]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.strip() == wanted.strip()
+    assert output.err.count("\n") > 8
 
 
 def test_the_demonstration_says_when_there_are_no_samples(
@@ -180,7 +209,10 @@ def test_the_demonstration_says_when_there_are_no_samples(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(samples, "__file__", str(tmp_path / "package" / "samples.py"))
     assert run(["demo"]) == 1
-    assert "sample_bundles" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert "sample_bundles" in line
+    assert "run this in a checkout" in line
+    assert "milan-net assess FILE" in line
 
 
 def test_a_bug_is_one_line_without_what_the_error_says(

@@ -1,6 +1,6 @@
 """Requests that nobody here wrote, good and bad, posted as bodies (checklist 14, 22 and 55).
 
-The records are read from the folder beside the checkout when it is there; they are not part of the repository.
+The records are read where `tests/records.py` says, when they are there; they are not part of the repository.
 """
 
 import json
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests import records
 from tests.hooks.calls import SERVICE, call, chart, client, outcome_of, schema, strict
 
-RECORDS = Path(__file__).resolve().parents[2] / "shared" / "records"
+RECORDS = records.folder()
 FILES = sorted(
     path
     for folder in ("E_cdshooks", "F_malformed")
@@ -20,7 +21,7 @@ FILES = sorted(
 )
 EHR = client()
 
-pytestmark = pytest.mark.skipif(not FILES, reason="the folder of public records is not beside this checkout")
+pytestmark = pytest.mark.skipif(not FILES, reason="no records: no ../shared/records, no MILAN_NET_RECORDS")
 
 # Requests of the hook patient-view that are refused on purpose, with the reason.
 REFUSED = {
@@ -73,3 +74,9 @@ def test_22_every_file_as_a_prefetch_value_is_survived(path: Path, key: str) -> 
     response = EHR.post(SERVICE, data=body, content_type="application/json")
     assert response.status_code in (200, 400, 412), response.text
     strict(response.data)
+
+
+def test_the_records_are_where_the_environment_says_else_beside_the_checkout() -> None:
+    assert records.folder({"MILAN_NET_RECORDS": "/elsewhere"}) == Path("/elsewhere")
+    for unset in ({}, {"MILAN_NET_RECORDS": ""}):
+        assert records.folder(unset) == records.REPOSITORY.parent / "shared" / "records"

@@ -40,10 +40,19 @@ class CriterionResult:
 class Consideration:
     """Something beside the criteria that forbids a plain referral advice: it calls for an individual discussion."""
 
-    id: str  # "other-malignancy", "carcinoid-heart-disease"
+    id: str  # "other-malignancy", "carcinoid-heart-disease", "pregnancy"
     reason: str
     evidence: tuple[Evidence, ...] = ()
     orders: tuple[OrderKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """Something beside the criteria that a clinician has to see and that changes no answer (clinical.md 6)."""
+
+    id: str  # "hereditary-syndrome", "general-comorbidity"
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class Assessment:
     headline: str
     criteria: tuple[CriterionResult, ...] = ()
     considerations: tuple[Consideration, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
     resolves_on: date | None = None
     ages_out_on: date | None = None
     ages_out_exactly: bool = (
@@ -86,6 +96,12 @@ class Assessment:
     differences: tuple[Difference, ...] = ()
     other_verdicts: tuple[tuple[str, str], ...] = ()  # (policy id, verdict) of the other policies
     orders: tuple[OrderKind, ...] = ()  # draft orders worth suggesting, those already placed left out
+    orders_in_doubt: tuple[
+        OrderKind, ...
+    ] = ()  # those of which it is not known whether one is already placed
+    orders_placed: tuple[Discarded, ...] = ()  # orders on record for the sake of which a draft is not offered
+    orders_set_aside: tuple[Discarded, ...] = ()  # orders on record that do not count as placed
     issues: tuple[Issue, ...] = ()
     mendings: tuple[Mending, ...] = ()
+    foreign: tuple[str, ...] = ()  # references of what names another patient and was left out
     gate: str | None = None  # what made it not-applicable: "deceased", "under-age", "no-net", "listed", ...

@@ -5,15 +5,17 @@ from datetime import date
 from typing import Any
 
 from cds_service.eligibility.assessment import Assessment, Consideration, CriterionResult, Difference
+from cds_service.eligibility.considerations import UNSEEN, caveats, considerations
 from cds_service.eligibility.criteria import CRITERIA, ages_out_on, is_under_age
 from cds_service.eligibility.criterion import hides
 from cds_service.eligibility.headline import GATE, headline, is_firm, without_gate
+from cds_service.eligibility.orders import is_referred, offered, unseen_orders
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
 from fhir_mappings.facts import (
+    EndOfLifeCare,
     Fact,
     Facts,
-    Gap,
     GapKind,
     LiverMetastases,
     OrderKind,
@@ -26,7 +28,6 @@ _WINDOW_MONTHS = 12  # an age limit that is passed within a year is worth a warn
 _TRANSPLANT_GATES = {
     TransplantStatus.TRANSPLANTED: ("transplanted", "the liver has already been transplanted"),
     TransplantStatus.LISTED: ("listed", "the patient is already on a transplant waiting list"),
-    TransplantStatus.REFERRED: ("referred", "a transplant referral is already active"),
 }
 
 
@@ -36,10 +37,11 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
     if gate is not None:
         name, sentence = gate
         return _assessment(facts, policy, on, verdict=Verdict.NOT_APPLICABLE, headline=sentence, gate=name)
-    results, considerations = evaluate(facts, policy, on), _considerations(facts)
-    verdict = _verdict(facts, results, considerations)
+    results, discussed = evaluate(facts, policy, on), considerations(facts)
+    verdict = _verdict(facts, results, discussed)
     resolves_on = max((item.resolves_on for item in _failed(results) if item.resolves_on), default=None)
     ages_out = ages_out_on(facts, policy.rule("age"), on) if _has(policy, "age") else None
+    offer = offered(facts, policy.orders, on, _wanted(facts, verdict, results, discussed))
     compared = [
         (other, _evaluate_beside(facts, other, on, policy, results))
         for other in others
@@ -50,9 +52,10 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
         policy,
         on,
         verdict=verdict,
-        headline=_open_question(facts, verdict) or headline(verdict, results, considerations),
+        headline=_open_question(facts, verdict) or headline(verdict, results, discussed),
         criteria=results,
-        considerations=considerations,
+        considerations=discussed,
+        caveats=caveats(facts),
         resolves_on=resolves_on,
         ages_out_on=ages_out,
         ages_out_exactly=_is_exact(facts),
@@ -60,12 +63,15 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
             *_age_warnings(on, ages_out, resolves_on, is_exact=_is_exact(facts)),
             *_imaging_warnings(results, on, resolves_on),
             *_blind(facts),
+            *unseen_orders(facts),
+            *_in_doubt(facts),
         ),
         differences=tuple(item for other, found in compared for item in _differences(results, other, found)),
-        other_verdicts=tuple(
-            (other.id, str(_verdict(facts, found, considerations))) for other, found in compared
-        ),
-        orders=_orders(facts, verdict, results, considerations),
+        other_verdicts=tuple((other.id, str(_verdict(facts, found, discussed))) for other, found in compared),
+        orders=offer.drafts,
+        orders_in_doubt=offer.in_doubt,
+        orders_placed=offer.placed,
+        orders_set_aside=offer.set_aside,
     )
 
 
@@ -79,6 +85,7 @@ def _assessment(facts: Facts, policy: Policy, on: date, **found: Any) -> Assessm
         evaluated_on=on,
         issues=facts.issues,
         mendings=facts.mendings,
+        foreign=facts.foreign,
         **found,
     )
 
@@ -115,8 +122,18 @@ def _gate(facts: Facts, policy: Policy, on: date) -> tuple[str, str] | None:
         return "no-net", "no neuroendocrine tumour on record"
     if _is_absent(facts.liver_metastases):
         return "no-liver-metastases", "no liver metastases on record"
+    if facts.end_of_life_care.value is EndOfLifeCare.HOSPICE:
+        return "hospice", "hospice care is on record"
+    return _transplant_gate(facts, policy, on)
+
+
+def _transplant_gate(facts: Facts, policy: Policy, on: date) -> tuple[str, str] | None:
+    """What is already under way."""
     status = facts.transplant_status.value
-    return _TRANSPLANT_GATES[status] if status is not None else None
+    if status is not None:
+        return _TRANSPLANT_GATES[status]
+    is_open = is_referred(facts, policy.orders, on)
+    return ("referred", "a transplant referral is already active") if is_open else None
 
 
 def _is_absent(fact: Fact[Presence] | Fact[LiverMetastases]) -> bool:
@@ -134,7 +151,7 @@ def _has(policy: Policy, criterion: str) -> bool:
 # --- the verdict ------------------------------------------------------------------------------------------------------
 
 
-def conclude(results: Iterable[CriterionResult], considerations: Sequence[Consideration] = ()) -> Verdict:
+def conclude(results: Iterable[CriterionResult], discussed: Sequence[Consideration] = ()) -> Verdict:
     """The verdict on the answers: the first that holds, in this order (clinical.md 7.3)."""
     results = tuple(results)
     asked, failed = without_gate(results), _failed(results)
@@ -144,7 +161,7 @@ def conclude(results: Iterable[CriterionResult], considerations: Sequence[Consid
     verdicts = (
         (Verdict.OUTSIDE, Nature.PERMANENT in firm),
         (Verdict.NOT_YET, bool(firm)),
-        (Verdict.BORDERLINE, bool(failed) or bool(considerations)),
+        (Verdict.BORDERLINE, bool(failed) or bool(discussed)),
         (Verdict.RESECTION_FIRST, resectable),
         (Verdict.INCOMPLETE, lacking),
     )
@@ -155,14 +172,12 @@ def _failed(results: Iterable[CriterionResult]) -> tuple[CriterionResult, ...]:
     return tuple(item for item in without_gate(results) if item.answer is Answer.NOT_MET)
 
 
-def _verdict(
-    facts: Facts, results: Sequence[CriterionResult], considerations: Sequence[Consideration]
-) -> Verdict:
+def _verdict(facts: Facts, results: Sequence[CriterionResult], discussed: Sequence[Consideration]) -> Verdict:
     """The verdict on a patient: nothing is concluded about a tumour that may be none of these.
 
     With the liver metastases in doubt, what speaks against the criteria still does, and what speaks for them does not.
     """
-    verdict = conclude(results, considerations)
+    verdict = conclude(results, discussed)
     is_doubtful = facts.neuroendocrine_tumour.gap is not None
     is_doubtful |= facts.liver_metastases.gap is not None and verdict is Verdict.MEETS
     return Verdict.INCOMPLETE if is_doubtful else verdict
@@ -187,54 +202,26 @@ _DOUBTS = {
 }
 
 
-# --- beside the criteria ----------------------------------------------------------------------------------------------
+# --- orders ------------------------------------------------------------------------------------------------------------
 
 
-def _considerations(facts: Facts) -> tuple[Consideration, ...]:
-    """What forbids a plain referral advice and calls for an individual discussion (clinical.md 6, 1.7)."""
-    found = []
-    if facts.other_malignancy.value is Presence.PRESENT:
-        reason = "other active malignancy on record"
-        found.append(Consideration("other-malignancy", reason, facts.other_malignancy.evidence))
-    elif (gap := facts.other_malignancy.gap) and _is_doubt(facts, gap):
-        doubted = tuple(item.evidence for item in facts.other_malignancy.discarded)
-        found.append(Consideration("other-malignancy", "another malignancy is in doubt", doubted))
-    if (gap := facts.transplant_status.gap) and gap.kind in (GapKind.INDETERMINATE, GapKind.CONFLICTING):
-        doubted = tuple(item.evidence for item in facts.transplant_status.discarded)
-        found.append(Consideration("transplant-status", "the transplant status is in doubt", doubted))
-    if facts.carcinoid_heart_disease.value is Presence.PRESENT:
-        reason = "carcinoid heart disease on record: cardiology first"
-        evidence = facts.carcinoid_heart_disease.evidence
-        found.append(Consideration("carcinoid-heart-disease", reason, evidence, (OrderKind.ECHOCARDIOGRAM,)))
-    return tuple(found)
-
-
-def _is_doubt(facts: Facts, gap: Gap) -> bool:
-    """Whether a second malignancy is unconfirmed, or stands in an entry that could not be read and speaks of just that."""
-    if gap.kind is GapKind.CONFLICTING:
-        return True
-    named = [issue.facts for issue in facts.issues if "other_malignancy" in issue.facts]
-    return gap.kind is GapKind.UNREADABLE and any("neuroendocrine_tumour" not in names for names in named)
-
-
-def _orders(
+def _wanted(
     facts: Facts,
     verdict: Verdict,
     results: Iterable[CriterionResult],
-    considerations: Iterable[Consideration],
-) -> tuple[OrderKind, ...]:
-    """Drafts that would answer what is open, without those already placed; none outside, or before the diagnosis stands."""
+    discussed: Iterable[Consideration],
+) -> frozenset[OrderKind]:
+    """Drafts that would answer what is open; none outside, or before the diagnosis stands."""
     if verdict is Verdict.OUTSIDE or facts.neuroendocrine_tumour.gap is not None:
-        return ()
-    asked = (*(item.orders for item in results), *(item.orders for item in considerations))
+        return frozenset()
+    asked = (*(item.orders for item in results), *(item.orders for item in discussed))
     wanted = {order for orders in asked for order in orders}
     if verdict is Verdict.MEETS:
         wanted.add(OrderKind.TRANSPLANT_REFERRAL)
     # Any carcinoid syndrome: an echocardiogram before referral is complete (clinical.md 1.7).
     if facts.carcinoid_syndrome.value is Presence.PRESENT and facts.carcinoid_heart_disease.value is None:
         wanted.add(OrderKind.ECHOCARDIOGRAM)
-    placed = {order.kind for order in facts.open_orders.value or ()}
-    return tuple(kind for kind in OrderKind if kind in wanted - placed)
+    return frozenset(wanted)
 
 
 def _differences(
@@ -287,7 +274,13 @@ def _imaging_warnings(
     return (*gone, *going)
 
 
+def _in_doubt(facts: Facts) -> tuple[str, ...]:
+    """Why liver metastases are open although something is on record: the headline has no room to name it."""
+    gap = facts.liver_metastases.gap
+    return (gap.reason,) if gap is not None and gap.kind is GapKind.INDETERMINATE else ()
+
+
 def _blind(facts: Facts) -> tuple[str, ...]:
     """Facts beside the criteria that exist and were not seen: they would change the advice, so a clinician is told."""
-    watched = (facts.deceased, facts.transplant_status, facts.other_malignancy, facts.carcinoid_heart_disease)
+    watched = [getattr(facts, name) for name in ("deceased", "transplant_status", *UNSEEN)]
     return tuple(dict.fromkeys(fact.gap.reason for fact in watched if fact.gap is not None and hides(fact)))

@@ -130,6 +130,14 @@ class Exemption:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderRule:
+    """For how many months after its day an order counts as placed; afterwards it is taken as forgotten."""
+
+    months: int
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One version of the criteria: what it is, what it is not, what it rests on, and its rules in order."""
 
@@ -140,6 +148,7 @@ class Policy:
     citation: Citation
     evidence: str  # one honest sentence about outcomes, with its limits
     rules: tuple[Rule, ...]
+    orders: OrderRule
     exemptions: tuple[Exemption, ...] = ()
 
     def rule(self, criterion: str) -> Rule:
@@ -197,6 +206,7 @@ def _policy(document: Mapping[str, Any]) -> Policy:
         rules=tuple(
             _at(f"rule {item['criterion']}", _rule, item, overrides) for item in items if _applies(item)
         ),
+        orders=_at("orders", _order_rule, document["orders"]),
         exemptions=tuple(
             _at(f"rule {item['criterion']}", _exemption, item) for item in items if not _applies(item)
         ),
@@ -224,6 +234,14 @@ def _at(where: str, build: Callable[..., T], *arguments: object) -> T:
 
 def _applies(item: Mapping[str, Any]) -> bool:
     return item.get("applies", True) is not False
+
+
+def _order_rule(item: object) -> OrderRule:
+    given = _mapping(item)
+    months = given["countMonths"]
+    if not isinstance(months, Decimal) or months <= 0 or months != int(months):
+        raise PolicyError(f"'countMonths' should be a whole number of months, is {months!r}")
+    return OrderRule(int(months), _citation(given["citation"]))
 
 
 def _exemption(item: Mapping[str, Any]) -> Exemption:

@@ -103,6 +103,8 @@ def _resection_doubt(
     resection: PrimaryResection, site: PrimarySite | None, rule: Rule
 ) -> tuple[str, str] | None:
     """What leaves open whether the resection was a curative one: a sentence and a remedy."""
+    if resection.leaves_open_what_was_removed:
+        return f"The intent of the resection is {resection.intent}.", "Ask surgery whether it was curative."
     if resection.local_excision:
         return "The primary was removed by local excision only.", "Ask surgery whether this was curative."
     if resection.residual not in rule.words("accepted"):

@@ -6,7 +6,7 @@
 from datetime import date
 from typing import Any
 
-from cds_service.eligibility.assessment import Assessment, Consideration, CriterionResult, Difference
+from cds_service.eligibility.assessment import Assessment, Caveat, Consideration, CriterionResult, Difference
 from fhir_mappings.facts import Discarded, Evidence
 
 _KEPT = frozenset({"criteria", "evidence"})
@@ -23,13 +23,17 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         gate=assessment.gate,
         criteria=[_criterion(item) for item in assessment.criteria],
         discarded=[_discarded(item.id, datum) for item in assessment.criteria for datum in item.discarded],
-        considerations=[_consideration(item) for item in assessment.considerations],
+        considerations=[_beside(item) for item in assessment.considerations],
+        caveats=[_beside(item) for item in assessment.caveats],
         resolvesOn=_day(assessment.resolves_on),
         agesOutOn=_day(assessment.ages_out_on),
         warnings=list(assessment.warnings),
         differences=[_difference(item) for item in assessment.differences],
         otherVerdicts=dict(assessment.other_verdicts),
         orders=[str(order) for order in assessment.orders],
+        ordersInDoubt=[str(order) for order in assessment.orders_in_doubt],
+        ordersPlaced=[_order(item) for item in assessment.orders_placed],
+        ordersSetAside=[_order(item) for item in assessment.orders_set_aside],
         issues=[
             _filled(reference=item.reference, problem=item.problem, facts=list(item.facts))
             for item in assessment.issues
@@ -38,6 +42,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
             _filled(reference=item.reference, element=item.element, mended=item.mended)
             for item in assessment.mendings
         ],
+        foreign=_foreign(assessment.foreign),
     )
 
 
@@ -70,7 +75,11 @@ def _discarded(criterion: str, item: Discarded) -> dict[str, Any]:
     return _filled(criterion=criterion, reason=item.reason, **_evidence(item.evidence))
 
 
-def _consideration(item: Consideration) -> dict[str, Any]:
+def _order(item: Discarded) -> dict[str, Any]:
+    return _filled(reason=item.reason, **_evidence(item.evidence))
+
+
+def _beside(item: Consideration | Caveat) -> dict[str, Any]:
     return _filled(id=item.id, reason=item.reason, evidence=[_evidence(datum) for datum in item.evidence])
 
 
@@ -82,6 +91,11 @@ def _difference(item: Difference) -> dict[str, Any]:
         limit=item.limit,
         reason=item.reason,
     )
+
+
+def _foreign(references: tuple[str, ...]) -> dict[str, Any]:
+    """How many resources name another patient, and which; that patient is not named."""
+    return {"count": len(references), "references": list(references)} if references else {}
 
 
 def _day(day: date | None) -> str | None:

@@ -13,7 +13,7 @@ from cds_service.eligibility.verdict import Verdict
 from cds_service.hooks.detail import detail, policy_name
 from cds_service.hooks.suggestions import suggestions
 from cds_service.hooks.text import plain
-from fhir_mappings.facts import Facts
+from fhir_mappings.facts import Facts, OrderKind
 
 SUMMARY_LIMIT: Final = 139  # "fewer than 140 characters" (CDS Hooks 2.0.1, Card Attributes)
 TOPICS: Final = "urn:milan-net:codesystem:card-topics"
@@ -36,9 +36,11 @@ OVERRIDE_REASONS: Final = [
 ]
 
 
-def meets(_: Assessment, name: str) -> str:
+def meets(assessment: Assessment, name: str) -> str:
     """Everything that is recorded meets the criteria."""
-    return f"Meets recorded {name} criteria: consider referral for liver-transplant evaluation"
+    text = f"Meets recorded {name} criteria: consider referral for liver-transplant evaluation"
+    in_doubt = OrderKind.TRANSPLANT_REFERRAL in assessment.orders_in_doubt
+    return f"{text} (not known whether one is active)" if in_doubt else text
 
 
 def outside(assessment: Assessment, name: str) -> str:

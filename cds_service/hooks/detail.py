@@ -17,6 +17,7 @@ from cds_service.eligibility.assessment import Assessment, CriterionResult
 from cds_service.eligibility.policy import Policy, policy
 from cds_service.eligibility.verdict import Answer, Flag, Verdict
 from cds_service.hooks.text import markdown
+from fhir_mappings.drafts import drafts
 from fhir_mappings.facts import Evidence
 from fhir_mappings.valueset import terminology
 
@@ -50,6 +51,7 @@ def detail(assessment: Assessment, rules: Policy) -> str:
         stale=_stale(assessment.criteria),
         rests_on=[(c.label, _sources(c.evidence)) for c in assessment.criteria if c.evidence],
         discarded=[(c.label, item) for c in assessment.criteria for item in c.discarded],
+        in_doubt=[drafts()[kind].label for kind in assessment.orders_in_doubt],
         other_verdicts=_other_verdicts(assessment),
         shown=_SHOWN_RESOURCES,
     )

@@ -10,6 +10,7 @@ from functools import cache
 import msgspec
 
 from cds_service.errors import BadRequestError
+from cds_service.hooks.json_path import ROOT, path_at
 from cds_service.hooks.services import Service
 from fhir_mappings.nodes import PrefetchValue
 
@@ -18,6 +19,7 @@ _FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 _PLACE = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`$")
+_BYTE = re.compile(r"\(byte (?P<offset>\d+)\)$")
 
 
 class Context(msgspec.Struct, frozen=True, rename="camel"):
@@ -92,10 +94,22 @@ def _decode(body: bytes) -> HookRequest:
         return _decoder().decode(body)
     except msgspec.ValidationError as error:
         raise _misshapen(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadRequestError("The body is not valid JSON in UTF-8.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        path = path_at(body, _offset(body, str(error)))
+        raise BadRequestError("The body is not valid JSON in UTF-8.", path) from None
     except RecursionError:
-        raise BadRequestError("The body is nested too deeply.") from None
+        raise BadRequestError("The body is nested too deeply.", ROOT) from None
+
+
+def _offset(body: bytes, message: str) -> int:
+    """The byte that a decoder stumbled over: the one it names, else the first that is no UTF-8, else the end."""
+    if named := _BYTE.search(message):
+        return int(named["offset"])
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
 
 
 def _misshapen(message: str) -> BadRequestError:
@@ -106,4 +120,4 @@ def _misshapen(message: str) -> BadRequestError:
     if missing:
         return BadRequestError(f"{missing[1]} is missing.", f"{path}.{missing[1]}".lstrip("."))
     expected = _PLACE.sub("", message).replace("`", "")
-    return BadRequestError(f"{expected}.", path)
+    return BadRequestError(f"{expected}.", path or ROOT)

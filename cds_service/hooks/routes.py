@@ -23,9 +23,10 @@ from cds_service.errors import (
 )
 from cds_service.hooks import services
 from cds_service.hooks.cards import cards
+from cds_service.hooks.json_path import ROOT
 from cds_service.hooks.prefetch import ensure_sufficient, gather
 from cds_service.hooks.request import parse
-from fhir_mappings.record import RecordError
+from fhir_mappings.record import RecordError, without_mark
 
 _LOG = logging.getLogger(__name__)
 _JSON: Final = "application/json"
@@ -76,7 +77,8 @@ def _body() -> bytes:
         raise UnsupportedMediaTypeError("The body must be application/json or application/fhir+json.")
     if request.headers.get("Content-Encoding"):
         raise UnsupportedMediaTypeError("The body must not be compressed.")
-    return _chunked_body() if request.content_length is None else _whole_body(request.content_length)
+    length = request.content_length
+    return without_mark(_chunked_body() if length is None else _whole_body(length))
 
 
 def _whole_body(length: int) -> bytes:
@@ -166,7 +168,7 @@ def _tell_http(error: HTTPException) -> Response:
     if code == PayloadTooLargeError.status:
         return _tell(PayloadTooLargeError(_TOO_LARGE))
     if code < InternalError.status:
-        return _tell(BadRequestError("The request cannot be read."))
+        return _tell(BadRequestError("The request cannot be read.", ROOT))
     return _tell_bug(error)
 
 

@@ -3,9 +3,9 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import (
@@ -13,16 +13,22 @@ from fhir_mappings.facts import (
     Fact,
     Gap,
     GapKind,
+    Note,
     OpenOrder,
     OrderKind,
+    OrderState,
     Presence,
     TransplantStatus,
 )
-from fhir_mappings.readers.conditions import OtherMalignancies, net_conditions, other_malignancies
-from fhir_mappings.resource import Resource, Use, codings
-from fhir_mappings.when import add_months
-
-_REFERRAL_MONTHS = 12  # a completed referral counts as active for a year [judgement]
+from fhir_mappings.readers.conditions import (
+    OtherMalignancies,
+    active_condition,
+    is_active,
+    net_conditions,
+    other_malignancies,
+)
+from fhir_mappings.relevance import LABELLED_MALIGNANCY, labels
+from fhir_mappings.resource import Resource, Use, codings, intent
 
 
 @cache
@@ -47,18 +53,15 @@ _TRANSPLANT = frozenset({"liver-transplant-procedure", "liver-transplant-status"
 
 @once
 def transplant_status(chart: Chart) -> Fact[TransplantStatus]:
-    """Whether the patient has a transplanted liver, is listed for one, or has an active referral for one.
+    """Whether the patient has a transplanted liver or is listed for one; a referral is one of the `open_orders`.
 
     A donor is no recipient, and a waiting list for another organ none for a liver (terminology.md 2 j).
     """
     transplanted = [item for item in _transplants(chart) if item.use is Use.USE]
     waiting = [item for item in _waiting(chart) if item.use is Use.USE and _names(item, "liver")]
-    referrals = chart.find({"order-transplant-referral"}, "ServiceRequest").usable
-    referred = [item for item in referrals if _is_live_referral(chart.on, item)]
     for status, items in (
         (TransplantStatus.TRANSPLANTED, transplanted),
         (TransplantStatus.LISTED, waiting),
-        (TransplantStatus.REFERRED, referred),
     ):
         if items:
             evidence = tuple(item.evidence("code") for item in items)
@@ -68,25 +71,22 @@ def transplant_status(chart: Chart) -> Fact[TransplantStatus]:
 
 def _unused(chart: Chart, used: Iterable[Resource]) -> tuple[Discarded, ...]:
     """Everything that speaks of a transplantation and is not what the status rests on."""
-    kinds = ("Procedure", "Condition", "Observation", "ServiceRequest")
-    found = chart.find(_TRANSPLANT | _WAITING | {"order-transplant-referral"}, *kinds)
+    found = chart.find(_TRANSPLANT | _WAITING, "Procedure", "Condition", "Observation")
     taken = {item.reference for item in used}
     return found.discarded + tuple(
-        Discarded(item.evidence("code"), item.why or _why_unused(chart, item))
+        Discarded(item.evidence("code"), item.why or _why_unused(item))
         for item in (*found.usable, *found.candidates)
         if item.reference not in taken
     )
 
 
-def _why_unused(chart: Chart, item: Resource) -> str:
+def _why_unused(item: Resource) -> str:
     if "transplant-donor" in item.meanings:
         return "a donor, not a recipient"
     if item.is_negated:
         return "not done, or refuted"
     if not item.is_current:
         return "recorded as resolved or inactive: history"
-    if item.kind == "ServiceRequest" and not _is_live_referral(chart.on, item):
-        return "not active, not for a liver, or completed long ago"
     return "names another organ, or none" if item.meanings & _WAITING else "another entry says more"
 
 
@@ -121,17 +121,33 @@ def _waiting(chart: Chart) -> list[Resource]:
     ]
 
 
-def _is_live_referral(on: date, item: Resource) -> bool:
-    if item.data.get("doNotPerform") is True or (_names(item, "other") and not _names(item, "liver")):
-        return False
-    status = item.data.get("status")
-    if status == "active":
-        return True
-    return (
-        status == "completed"
-        and item.date is not None
-        and add_months(item.date.latest, _REFERRAL_MONTHS) > on
-    )
+@once
+def transplant_refusal(chart: Chart) -> Fact[Presence]:
+    """Whether a decision against a liver transplantation is on record: an order not to refer, a transplantation not done.
+
+    Who decided, and why, no code says; ICD-10-CM Z53.2 names no procedure and is not read (clinical.md 6).
+    """
+    orders = chart.find({"order-transplant-referral"}, "ServiceRequest")
+    operations = chart.find({"liver-transplant-procedure"}, "Procedure")
+    against = [item for item in (*orders.usable, *operations.usable) if _speaks_against(item)]
+    discarded = orders.discarded + operations.discarded
+    if against:
+        return Fact(Presence.PRESENT, tuple(item.evidence("code") for item in against), discarded=discarded)
+    doubted = [item for item in (*orders.candidates, *operations.candidates) if _speaks_against(item)]
+    discarded += tuple(Discarded(item.evidence("code"), item.why) for item in doubted)
+    gap = chart.missing("transplant_refusal")
+    if gap.kind is GapKind.NOT_RECORDED and doubted:
+        label = chart.inputs["transplant_refusal"].label
+        gap = Gap(GapKind.INDETERMINATE, f"{label}: recorded, but {doubted[0].why}.")
+    return Fact(gap=gap, discarded=discarded)
+
+
+def _speaks_against(item: Resource) -> bool:
+    """An operation that was not done, or an order not to refer for a transplantation, unless of another organ."""
+    if item.kind == "Procedure":
+        return item.is_negated and "transplant-donor" not in item.meanings
+    is_other_organ = _names(item, "other") and not _names(item, "liver")
+    return item.data.get("doNotPerform") is True and not is_other_organ
 
 
 # --- other diseases ---------------------------------------------------------------------------------------------------
@@ -144,8 +160,8 @@ def other_malignancy(chart: Chart) -> Fact[Presence]:
     No list of SNOMED codes is complete, so a Condition that only reads like a malignancy takes certainty away.
     """
     found = other_malignancies(chart)
-    labelled = [item for item in chart.conditions_labelled(_reads_like_malignancy) if _is_active(item)]
-    active = [item for item in found.others if item.use is Use.USE and _is_active(item)]
+    labelled = [item for item in _labelled(chart) if is_active(item)]
+    active = [item for item in found.others if item.use is Use.USE and is_active(item)]
     used = {item.reference for item in (*active, *net_conditions(chart))}
     discarded = chart.dropped("other_malignancy") + tuple(
         Discarded(item.evidence("code"), _why_no_other(item, is_maybe_net=item in found.maybe_net))
@@ -165,11 +181,11 @@ _BY_LABEL = "only the words of an entry say so"
 def _no_other_malignancy(chart: Chart, found: OtherMalignancies, labelled: Sequence[Resource]) -> Gap:
     if (blind := chart.blind("other_malignancy")) is not None:
         return blind
-    unconfirmed = [item for item in found.others if item.use is not Use.USE and _is_active(item)]
+    unconfirmed = [item for item in found.others if item.use is not Use.USE and is_active(item)]
     if unconfirmed or labelled:
         reason = unconfirmed[0].why if unconfirmed else _BY_LABEL
         return Gap(GapKind.CONFLICTING, f"Other malignancy: on record, but {reason}.")
-    if any(_is_active(item) for item in found.maybe_net):
+    if any(is_active(item) for item in found.maybe_net):
         reason = "Other malignancy: what is on record may be the neuroendocrine tumour, coded by its organ."
         return Gap(GapKind.INDETERMINATE, reason)
     return chart.missing("other_malignancy")
@@ -188,14 +204,19 @@ def _malignancy_words() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(malignant), re.compile(taken_back)
 
 
-def _reads_like_malignancy(label: str) -> bool:
+def _labelled(chart: Chart) -> list[Resource]:
+    return chart.labelled("Condition", LABELLED_MALIGNANCY, _reads_like_malignancy)
+
+
+def _reads_like_malignancy(condition: Mapping[str, Any]) -> bool:
+    code = condition.get("code")
+    return isinstance(code, dict) and any(_is_malignant(label) for label in labels(code))
+
+
+def _is_malignant(label: str) -> bool:
     malignant, taken_back = _malignancy_words()
     text = label.casefold()
     return malignant.search(text) is not None and taken_back.search(text) is None
-
-
-def _is_active(item: Resource) -> bool:
-    return item.is_current and not item.is_negated
 
 
 def _why_no_other(item: Resource, *, is_maybe_net: bool) -> str:
@@ -209,32 +230,13 @@ def _why_no_other(item: Resource, *, is_maybe_net: bool) -> str:
 @once
 def carcinoid_syndrome(chart: Chart) -> Fact[Presence]:
     """Whether a carcinoid syndrome is on record; it decides nothing, but asks for an echocardiogram."""
-    return _active(chart, "carcinoid-syndrome", "carcinoid_syndrome")
+    return active_condition(chart, "carcinoid_syndrome")
 
 
 @once
 def carcinoid_heart_disease(chart: Chart) -> Fact[Presence]:
     """Whether carcinoid heart disease is on record: cardiology comes first (clinical.md 1.7)."""
-    return _active(chart, "carcinoid-heart-disease", "carcinoid_heart_disease")
-
-
-def _active(chart: Chart, value_set: str, fact: str) -> Fact[Presence]:
-    """Present where an active entry says so; that there is none nobody records in a code."""
-    found = chart.find({value_set}, "Condition")
-    active = [item for item in found.usable if _is_active(item)]
-    discarded = found.discarded + tuple(
-        Discarded(item.evidence("code"), item.why or "refuted or history")
-        for item in (*found.usable, *found.candidates)
-        if item not in active
-    )
-    if active:
-        evidence = tuple(item.evidence("code") for item in active)
-        return Fact(Presence.PRESENT, evidence, discarded=discarded)
-    doubt = next((item for item in found.candidates if _is_active(item)), None)
-    gap = chart.missing(fact)
-    if gap.kind is GapKind.NOT_RECORDED and doubt is not None:
-        gap = Gap(GapKind.INDETERMINATE, f"{chart.inputs[fact].label}: recorded, but {doubt.why}.")
-    return Fact(gap=gap, discarded=discarded)
+    return active_condition(chart, "carcinoid_heart_disease")
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------
@@ -249,33 +251,58 @@ _ORDERS = {
     "imaging-echocardiography": OrderKind.ECHOCARDIOGRAM,
     "referral-hpb-surgery": OrderKind.SURGICAL_REFERRAL,
 }
-_OPEN = ("active", "on-hold", "draft")
+_STATES = {
+    "active": OrderState.ACTIVE,
+    "on-hold": OrderState.ON_HOLD,
+    "draft": OrderState.DRAFT,
+    "completed": OrderState.COMPLETED,
+}
 
 
 @once
 def open_orders(chart: Chart) -> Fact[tuple[OpenOrder, ...]]:
-    """The orders already placed that would answer a missing criterion; a draft counts, so that nothing is proposed twice.
+    """The orders on record that would answer a missing criterion and are, or may still be, open.
 
-    An order is a thing that exists, so of a part that was read whole "none" is a value and no gap.
+    An order is a thing that exists, so of a part that was read whole "none" is a value and no gap. Of a part that was
+    not, the orders that were seen are a value with a note.
     """
     found = chart.find(frozenset(_ORDERS) | {"order-immunohistochemistry"}, "ServiceRequest")
-    items = [(item, kind) for item in found.usable if (kind := _kind(item)) is not None]
-    placed = [(item, kind) for item, kind in items if _is_open(item)]
+    items = [(item, kind) for item in (*found.usable, *found.candidates) if (kind := _kind(item)) is not None]
+    open_ = [(item, kind) for item, kind in items if not _why_closed(item, kind)]
     discarded = found.discarded + tuple(
-        Discarded(item.evidence("code"), item.why or "not open, or an order not to do it")
-        for item in (*found.candidates, *(item for item, _ in items if not _is_open(item)))
+        Discarded(item.evidence("code"), why) for item, kind in items if (why := _why_closed(item, kind))
     )
-    if not placed and chart.blind("open_orders") is not None:
-        return Fact(gap=chart.missing("open_orders"), discarded=discarded)
+    blind = chart.blind("open_orders")
+    if not open_ and blind is not None:
+        return Fact(gap=blind, discarded=discarded)
     return Fact(
-        tuple(OpenOrder(kind, item.reference, item.date) for item, kind in placed),
-        tuple(item.evidence("code") for item, _ in placed),
+        tuple(_order(item, kind) for item, kind in open_),
+        tuple(item.evidence("code") for item, _ in open_),
         discarded=discarded,
+        notes=(Note("incomplete", blind.reason),) if blind is not None else (),
     )
 
 
-def _is_open(item: Resource) -> bool:
-    return item.data.get("status") in _OPEN and item.data.get("doNotPerform") is not True
+def _why_closed(item: Resource, kind: OrderKind) -> str:
+    """Why an order cannot be open; empty where it can."""
+    if item.data.get("doNotPerform") is True:
+        return "an order not to do it"
+    is_referral = kind is OrderKind.TRANSPLANT_REFERRAL
+    if is_referral and _names(item, "other") and not _names(item, "liver"):
+        return "for another organ"
+    return "completed" if item.data.get("status") == "completed" and not is_referral else ""
+
+
+def _order(item: Resource, kind: OrderKind) -> OpenOrder:
+    """An order with its state; a proposal or plan is none yet, whatever its status (FHIR R4, request-intent)."""
+    meant, doubt = intent(item.data), item.why
+    if not doubt and meant is Use.CANDIDATE:
+        doubt = "its intent is not one that FHIR defines"
+    state = OrderState.PROPOSED if meant is Use.DROP else _STATES.get(str(item.data.get("status")))
+    is_clear = not doubt and state is not None
+    return OpenOrder(
+        kind, item.reference, item.date, state if state and is_clear else OrderState.DOUBTFUL, doubt
+    )
 
 
 def _kind(item: Resource) -> OrderKind | None:

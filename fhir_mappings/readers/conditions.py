@@ -1,9 +1,10 @@
 """Which Conditions are the primary NET, a metastasis or another malignancy, and the sites that they name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fhir_mappings.chart import Chart, once
+from fhir_mappings.facts import Discarded, Fact, Gap, GapKind, Presence
 from fhir_mappings.inputs import METASTATIC_NET, NET_HISTOLOGY, UNSITED_METASTASIS
 from fhir_mappings.readers.histology import coding_meanings, extensions, named_tumours
 from fhir_mappings.relevance import OTHER_MALIGNANCY
@@ -78,6 +79,32 @@ def sites_in(meanings: Iterable[str]) -> frozenset[str]:
     """The organ sites among value sets, without their prefix; "unknown" is no site."""
     named = (name.removeprefix("site-") for name in meanings if name.startswith("site-"))
     return frozenset(named) - {"unknown"}
+
+
+def is_active(item: Resource) -> bool:
+    """Whether a Condition is neither history nor refuted."""
+    return item.is_current and not item.is_negated
+
+
+def active_condition(
+    chart: Chart, fact: str, is_over: Callable[[Resource], bool] = lambda _: False
+) -> Fact[Presence]:
+    """Present where an active entry says so; that there is none nobody records in a code."""
+    found = chart.find(chart.inputs[fact].value_sets, "Condition")
+    active = [item for item in found.usable if is_active(item) and not is_over(item)]
+    discarded = found.discarded + tuple(
+        Discarded(item.evidence("code"), item.why or "refuted or history")
+        for item in (*found.usable, *found.candidates)
+        if item not in active
+    )
+    if active:
+        evidence = tuple(item.evidence("code") for item in active)
+        return Fact(Presence.PRESENT, evidence, discarded=discarded)
+    doubt = next((item for item in found.candidates if is_active(item) and not is_over(item)), None)
+    gap = chart.missing(fact)
+    if gap.kind is GapKind.NOT_RECORDED and doubt is not None:
+        gap = Gap(GapKind.INDETERMINATE, f"{chart.inputs[fact].label}: recorded, but {doubt.why}.")
+    return Fact(gap=gap, discarded=discarded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from typing import Any
 
 from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import Discarded, Evidence
 from fhir_mappings.inputs import HISTOLOGY_CODES, METASTATIC_NET, NET_HISTOLOGY
+from fhir_mappings.readers.findings import coded_findings
+from fhir_mappings.relevance import contradicted
 from fhir_mappings.resource import Resource, Use, codings, written
 from fhir_mappings.valueset import normalise_code, normalise_system
 
@@ -53,6 +55,10 @@ def _statements(chart: Chart) -> Iterator[Histology]:
             yield from _of_condition(chart, resource)
         elif resource.kind == "Observation" and resource.meanings & HISTOLOGY_CODES:
             yield from _of_concept(chart, resource, "valueCodeableConcept", resource.coded_value)
+    for found in coded_findings(chart):
+        source = Source.PATHOLOGY if "report-pathology" in found.resource.meanings else Source.DIAGNOSIS
+        for coding in codings(found.concept) if not found.is_denied else ():
+            yield Histology(coding_meanings(chart, coding), source, found.evidence, found.resource)
 
 
 def _of_condition(chart: Chart, condition: Resource) -> Iterator[Histology]:
@@ -61,8 +67,37 @@ def _of_condition(chart: Chart, condition: Resource) -> Iterator[Histology]:
         evidence = condition.evidence("code", written(coding), coding)
         yield Histology(coding_meanings(chart, coding), source, evidence, condition)
     for extension in extensions(condition):
-        name = str(extension.get("url")).rsplit("/", 1)[-1]
-        yield from _of_concept(chart, condition, f"extension[{name}]", extension.get("valueCodeableConcept"))
+        concept = extension.get("valueCodeableConcept")
+        is_mislabelled = condition.use is Use.USE and contradicted(concept, chart.terminology)
+        holder = replace(condition, use=Use.CANDIDATE, why=_MISLABELLED) if is_mislabelled else condition
+        yield from _of_concept(chart, holder, _element(extension), concept)
+
+
+_MISLABELLED = "its words say something else than its code means"
+
+
+def _element(extension: Mapping[str, Any]) -> str:
+    return f"extension[{str(extension.get('url')).rsplit('/', 1)[-1]}]"
+
+
+def unread_histologies(chart: Chart, conditions: Iterable[Resource]) -> tuple[Discarded, ...]:
+    """The histologies of Conditions that stand in words only, or in words that contradict their code.
+
+    Words give no value, but what they say may be the worst.
+    """
+    return tuple(
+        Discarded(condition.evidence(_element(extension)), reason)
+        for condition in conditions
+        for extension in extensions(condition)
+        if "histology" in str(extension.get("url"))
+        and (reason := _why_unread(chart, extension.get("valueCodeableConcept")))
+    )
+
+
+def _why_unread(chart: Chart, concept: object) -> str:
+    if contradicted(concept, chart.terminology):
+        return _MISLABELLED
+    return "" if any(coding.get("code") for coding in codings(concept)) else "given in words only"
 
 
 def _of_concept(chart: Chart, resource: Resource, element: str, concept: object) -> Iterator[Histology]:

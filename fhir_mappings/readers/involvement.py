@@ -18,11 +18,13 @@ from fhir_mappings.facts import (
     Note,
 )
 from fhir_mappings.interval import Interval, hull
+from fhir_mappings.labels import names_part_of_liver
 from fhir_mappings.quantity import PERCENT, VOLUME, Measured, Refused, measure
 from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.presence import has_value
 from fhir_mappings.readers.tumour_links import REFUSALS, links
-from fhir_mappings.resource import Resource
+from fhir_mappings.relevance import labels
+from fhir_mappings.resource import Resource, codings
 from fhir_mappings.when import PartialDate, add_months, surely_before
 
 
@@ -48,6 +50,8 @@ _CATEGORIES = {
 }
 _ANY_PERCENT = Interval(Decimal(0), Decimal(100))
 _QUARTER = 92  # days
+_ELSEWHERE = "speaks of another organ than the liver"
+_PART = "speaks of a part of the liver, or of a site that is not known here"
 
 
 @once
@@ -146,8 +150,7 @@ def _rivals(item: _Estimate, measured: _Estimate) -> bool:
 
 
 def _apart(one: _Estimate, other: _Estimate) -> bool:
-    first, second = one.value.percent, other.value.percent
-    return first.high < second.low or second.high < first.low
+    return not one.value.percent.overlaps(other.value.percent)
 
 
 def _spread(items: Sequence[_Estimate]) -> bool:
@@ -173,15 +176,15 @@ def _estimate(chart: Chart, item: Resource, method: InvolvementMethod) -> _Estim
         return Discarded(item.value_evidence(), REFUSALS[Tumour.OTHER])
     if not has_value(item):
         return Discarded(item.value_evidence(), "states no value")
-    evidence = item.value_evidence()
-    bounds = [_CATEGORIES[name] for name in chart.meanings(item.coded_value) if name in _CATEGORIES]
-    if bounds:
-        value = LiverInvolvement(hull(bounds), item.date, InvolvementMethod.CATEGORY)
-        return _Estimate(value, (evidence,), item.why)
-    measured = measure(item.data, PERCENT)
-    if not isinstance(measured, Measured):
-        reason = measured.reason if measured is not None else "its value cannot be read"
+    if _is_elsewhere(chart, item):
+        return Discarded(item.value_evidence(), _ELSEWHERE)
+    evidence, measured = item.value_evidence(), measure(item.data, PERCENT)
+    band = [_CATEGORIES[name] for name in chart.meanings(item.coded_value) if name in _CATEGORIES]
+    if reason := _unread(chart, item, band, measured):
         return _Estimate(LiverInvolvement(_ANY_PERCENT, item.date, method), (evidence,), item.why or reason)
+    if band or not isinstance(measured, Measured):
+        value = LiverInvolvement(hull(band), item.date, InvolvementMethod.CATEGORY)
+        return _Estimate(value, (evidence,), item.why)
     words = "a value in free text needs a clinician's confirmation" if measured.needs_confirmation else ""
     return _Estimate(
         LiverInvolvement(measured.interval, item.date, method),
@@ -191,42 +194,55 @@ def _estimate(chart: Chart, item: Resource, method: InvolvementMethod) -> _Estim
     )
 
 
+def _unread(chart: Chart, item: Resource, band: Sequence[Interval], said: Measured | Refused | None) -> str:
+    """Why a statement may mean any percentage: of a part of the liver, not readable, or a band labelled as another."""
+    if _is_of_a_part(chart, item):
+        return _PART
+    if band:
+        is_other = isinstance(said, Measured) and not said.interval.overlaps(hull(band))
+        return "its label says another percentage than its code" if is_other else ""
+    if isinstance(said, Measured):
+        return ""
+    return said.reason if said is not None else "its value cannot be read"
+
+
 # --- tumour volume over liver volume of one study ---------------------------------------------------------------------
 
 _PLAUSIBLE_LIVER = Interval(Decimal(500), Decimal(8000))  # mL (terminology.md 2 g)
-_Volume = tuple[Resource, Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class _Volume:
+    """A measured volume; that of a part of the liver is at least, not exactly, the volume in the liver."""
+
+    resource: Resource
+    measured: Measured
+    is_part: bool
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.resource.evidence("valueQuantity", self.measured.as_written)
 
 
 def _volumetry(chart: Chart) -> list[_Estimate | Discarded]:
     tumours, refused = _volumes(chart, "liver-tumour-volume-code")
-    livers, also_refused = _volumes(chart, "liver-volume-code")
+    measured, also_refused = _volumes(chart, "liver-volume-code")
+    livers = [item for item in measured if not item.is_part]
+    parts = [Discarded(item.evidence, _PART) for item in measured if item.is_part]
     pairs = [
         (tumour, liver)
         for tumour, liver in product(tumours, livers)
-        if _same_study(chart, tumour[0], liver[0])
+        if _same_study(chart, tumour.resource, liver.resource)
     ]
     paired = {id(part) for pair in pairs for part in pair}
     lone = [
-        Discarded(part[0].evidence("valueQuantity", part[1].as_written), "no second volume of the same study")
+        Discarded(part.evidence, "no second volume of the same study")
         for part in (*tumours, *livers)
         if id(part) not in paired
     ]
     studies = ([tumour for tumour, other in pairs if other is liver] for liver in livers)
     ratios = (_of_study(found, liver) for found, liver in zip(studies, livers, strict=True) if found)
-    return [*refused, *also_refused, *lone, *ratios]
-
-
-def _of_study(tumours: Sequence[_Volume], liver: _Volume) -> _Estimate | Discarded:
-    """The share of one study. Several tumour volumes may be one a lesion: at least the largest counts, at most all."""
-    if len(tumours) == 1:
-        return _ratio(tumours[0], liver)
-    sizes = [measured.interval for _, measured in tumours]
-    together = Interval(max(size.low for size in sizes), sum((size.high for size in sizes), Decimal(0)))
-    result = _ratio((tumours[0][0], Measured(together, f"{len(sizes)} volumes")), liver)
-    if isinstance(result, Discarded):
-        return result
-    parts = tuple(item.evidence("valueQuantity", measured.as_written) for item, measured in tumours)
-    return replace(result, evidence=(*parts, result.evidence[-1]))
+    return [*refused, *also_refused, *parts, *lone, *ratios]
 
 
 def _volumes(chart: Chart, name: str) -> tuple[list[_Volume], list[Discarded]]:
@@ -235,12 +251,31 @@ def _volumes(chart: Chart, name: str) -> tuple[list[_Volume], list[Discarded]]:
     refused: list[Discarded] = []
     for item in (*found.usable, *found.candidates):
         measured = None if item.is_absent else measure(item.data, VOLUME)
-        if isinstance(measured, Measured) and measured.note is None:
-            volumes.append((item, measured))
+        if _is_elsewhere(chart, item):
+            refused.append(Discarded(item.evidence("bodySite"), _ELSEWHERE))
+        elif isinstance(measured, Measured) and measured.note is None:
+            volumes.append(_Volume(item, measured, _is_of_a_part(chart, item)))
         else:
             reason = measured.reason if isinstance(measured, Refused) else "states no volume with a unit"
             refused.append(Discarded(item.evidence("valueQuantity"), reason))
     return volumes, refused
+
+
+def _is_of_a_part(chart: Chart, item: Resource) -> bool:
+    """Whether a statement has another site than the whole liver: a lobe, a segment, or one that is not known here."""
+    site = item.data.get("bodySite")
+    words = (label for concept in (site, item.data.get("code")) for label in labels(concept or {}))
+    if any(map(names_part_of_liver, words)):
+        return True
+    named = [chart.terminology.meanings(coding.get("system"), coding.get("code")) for coding in codings(site)]
+    return site is not None and not (named and all("body-site-liver" in found for found in named))
+
+
+def _is_elsewhere(chart: Chart, item: Resource) -> bool:
+    """Whether the body site is another organ, which is then not a part of the liver either."""
+    meanings = chart.meanings(item.data.get("bodySite"))
+    is_liver = meanings & {"body-site-liver", "metastasis-site-liver"}
+    return not is_liver and any(name.startswith(("site-", "extrahepatic-", "nodes-")) for name in meanings)
 
 
 def _same_study(chart: Chart, one: Resource, other: Resource) -> bool:
@@ -260,16 +295,22 @@ def _studies(chart: Chart, item: Resource) -> set[str]:
     return (own - {""}) | {report.reference for report in chart.reports_of(item)}
 
 
-def _ratio(tumour: _Volume, liver: _Volume) -> _Estimate | Discarded:
-    (part, size), (whole, total) = tumour, liver
-    evidence = (
-        part.evidence("valueQuantity", size.as_written),
-        whole.evidence("valueQuantity", total.as_written),
-    )
-    if total.interval.low <= 0 or size.interval.high > total.interval.low:
-        return Discarded(evidence[0], "the tumour volume is not surely smaller than the liver volume")
-    low, high = size.interval.low / total.interval.high * 100, size.interval.high / total.interval.low * 100
-    is_plausible = _PLAUSIBLE_LIVER.low <= total.interval.low and total.interval.high <= _PLAUSIBLE_LIVER.high
-    doubt = part.why or whole.why or ("" if is_plausible else "the liver volume is not plausible")
-    value = LiverInvolvement(Interval(low, high), part.date or whole.date, InvolvementMethod.VOLUMETRY)
-    return _Estimate(value, evidence, doubt)
+def _of_study(tumours: Sequence[_Volume], liver: _Volume) -> _Estimate:
+    """The share of one study. Several tumour volumes may be one a lesion: at least the largest counts, at most all.
+
+    What is measured in a part of the liver leaves open what the rest of it holds.
+    """
+    sizes, total = [item.measured.interval for item in tumours], liver.measured.interval
+    least, most = max(size.low for size in sizes), sum((size.high for size in sizes), Decimal(0))
+    is_open = len(tumours) > 1 or tumours[0].is_part
+    evidence = (*(item.evidence for item in tumours), liver.evidence)
+    day = tumours[0].resource.date or liver.resource.date
+    if total.low <= 0 or (least if is_open else most) > total.low:
+        value = LiverInvolvement(_ANY_PERCENT, day, InvolvementMethod.VOLUMETRY)
+        return _Estimate(value, evidence, "the tumour volume is not surely smaller than the liver volume")
+    high = Decimal(100) if any(item.is_part for item in tumours) else most / total.low * 100
+    percent = Interval(least / total.high * 100, min(high, Decimal(100)))
+    is_plausible = _PLAUSIBLE_LIVER.low <= total.low and total.high <= _PLAUSIBLE_LIVER.high
+    unconfirmed = next((item.resource.why for item in (*tumours, liver) if item.resource.why), "")
+    doubt = unconfirmed or ("" if is_plausible else "the liver volume is not plausible")
+    return _Estimate(LiverInvolvement(percent, day, InvolvementMethod.VOLUMETRY), evidence, doubt)

@@ -18,10 +18,12 @@ from fhir_mappings.facts import (
 from fhir_mappings.inputs import METASTASIS_SITE_CODES, UNSITED_METASTASIS
 from fhir_mappings.readers.care import other_malignancy
 from fhir_mappings.readers.conditions import is_secondary
+from fhir_mappings.readers.findings import CodedFinding, coded_findings
 from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.m_category import m_categories
 from fhir_mappings.readers.presence import has_value, stated_presence
 from fhir_mappings.readers.tumour_links import REFUSALS, links
+from fhir_mappings.readers.worded import ONLY_WORDS, worded_metastases
 from fhir_mappings.resource import Resource, Use
 from fhir_mappings.when import surely_before
 
@@ -38,10 +40,15 @@ class _Metastasis:
     resource: Resource
     element: str
     doubt: str = ""
+    quoted: Evidence | None = None
 
     @property
     def evidence(self) -> Evidence:
-        return self.resource.evidence(self.element)
+        return self.quoted or self.resource.evidence(self.element)
+
+    @property
+    def is_sure(self) -> bool:
+        return not self.refusal and not self.doubt
 
     @property
     def refusal(self) -> str:
@@ -58,12 +65,15 @@ def liver_metastases(chart: Chart) -> Fact[LiverMetastases]:
     A code that does not name the histology (C78.7) settles nothing while another malignancy is active
     (clinical.md 7.4, item 9). Absence needs a refuted entry, and nothing else that speaks of liver metastases.
     """
-    found = list(_metastases(chart))
-    present = [item for item in found if not item.refusal and not item.doubt]
+    found = [*_metastases(chart), *_coded(chart)]
+    if not any(item.is_sure for item in found):
+        found += _worded(chart, found)
+    denied = tuple(Discarded(item.evidence, _DENIED) for item in _denied(chart))
+    present = [item for item in found if item.is_sure]
     doubts = [item for item in found if not item.refusal and item.doubt]
     refused = [item for item in found if item.refusal]
     discarded = tuple(Discarded(item.evidence, item.refusal or item.doubt) for item in (*refused, *doubts))
-    discarded += chart.dropped("liver_metastases")
+    discarded += denied + chart.dropped("liver_metastases")
     if present:
         return _present(chart, present, discarded)
     is_refuted = bool(refused) and not doubts and all(item.resource.is_negated for item in refused)
@@ -77,7 +87,9 @@ def _no_metastases(chart: Chart, refused: Sequence[_Metastasis], doubts: Sequenc
     if (blind := chart.blind("liver_metastases")) is not None:
         return blind
     if doubts:
-        return Gap(GapKind.INDETERMINATE, f"Liver metastases: recorded, but {doubts[0].doubt}.")
+        where = ", ".join(dict.fromkeys(item.resource.reference for item in doubts))
+        said = "possible" if doubts[0].doubt == ONLY_WORDS else "recorded"
+        return Gap(GapKind.INDETERMINATE, f"Liver metastases: {said}, but {doubts[0].doubt} ({where}).")
     if any(not item.resource.is_negated for item in refused):
         return Gap(GapKind.INDETERMINATE, "Liver metastases: only a history of them is on record.")
     return chart.missing("liver_metastases")
@@ -113,7 +125,41 @@ def _metastases(chart: Chart) -> Iterator[_Metastasis]:
             yield _Metastasis(item, element, _doubt(chart, item))
     for found in m_categories(chart):
         if found.says_liver:
-            yield _Metastasis(found.resource, found.element, found.resource.why)
+            yield _Metastasis(found.resource, found.element, found.resource.why, found.evidence)
+
+
+_DENIED = "says that one finding is not there, which is no proof of a liver without metastases"
+_OF_LIVER = frozenset({"liver-metastasis", "liver-metastasis-net", "liver-metastasis-review"})
+
+
+def _coded(chart: Chart) -> Iterator[_Metastasis]:
+    """Liver metastases that a report concludes, or an observation of a finding says are there."""
+    for found in coded_findings(chart):
+        if not found.is_denied and _is_of_liver(chart, found):
+            item = replace(found.resource, meanings=found.resource.meanings | chart.meanings(found.concept))
+            yield _Metastasis(item, found.element, _doubt(chart, item), found.evidence)
+
+
+def _denied(chart: Chart) -> Iterator[CodedFinding]:
+    return (found for found in coded_findings(chart) if found.is_denied and _is_of_liver(chart, found))
+
+
+def _is_of_liver(chart: Chart, found: CodedFinding) -> bool:
+    meanings = chart.meanings(found.concept)
+    site = (
+        chart.meanings(found.resource.data.get("bodySite")) if found.resource.kind == "Observation" else set()
+    )
+    return bool(meanings & _OF_LIVER or (meanings & UNSITED_METASTASIS and _LIVER & site))
+
+
+def _worded(chart: Chart, known: Sequence[_Metastasis]) -> list[_Metastasis]:
+    """What only words name in the liver, where nothing else does: possible, and no value."""
+    spoken = {item.resource.reference for item in known}
+    return [
+        _Metastasis(found.resource, found.element, ONLY_WORDS, found.evidence)
+        for found in worded_metastases(chart)
+        if found.named.in_liver and found.resource.reference not in spoken
+    ]
 
 
 def _element(chart: Chart, item: Resource) -> str | None:

@@ -206,11 +206,11 @@ _Value = tuple[str, Measured | Refused]
 
 
 def _values(chart: Chart, item: Resource) -> Iterable[_Value]:
-    if item.is_absent:
-        return [("value", Refused(f"{_NO_VALUE} (data absent)"))]
+    """The Ki-67 values of an observation; where its own is said to be absent, those of its components still count."""
     if "immunohistochemistry-code" in item.meanings:
         return _stained_values(chart, item)
-    if "ki67-naaccr-code" in item.meanings and isinstance(text := item.data.get("valueString"), str):
+    text = item.data.get("valueString")
+    if "ki67-naaccr-code" in item.meanings and isinstance(text, str) and not item.is_absent:
         return [("valueString", _registry_value(text))]
     own = _measured(item.data)
     parts = [
@@ -219,7 +219,11 @@ def _values(chart: Chart, item: Resource) -> Iterable[_Value]:
         if chart.meanings(component.get("code")) & KI67_CODES
         for element, value in _measured(component)
     ]
-    return own + parts or [("value", Refused(_NO_VALUE))]
+    return own + parts or [("value", _no_value(item))]
+
+
+def _no_value(item: Resource) -> Refused:
+    return Refused(f"{_NO_VALUE} (data absent)" if item.is_absent else _NO_VALUE)
 
 
 def _registry_value(text: str) -> Measured | Refused:
@@ -249,7 +253,7 @@ def _stained_values(chart: Chart, item: Resource) -> list[_Value]:
         if part not in genes and part.get("valueQuantity")
         for element, value in _measured(part)
     ]
-    return _measured(item.data) or parts or [("value", Refused(_NO_VALUE))]
+    return _measured(item.data) or parts or [("value", _no_value(item))]
 
 
 # --- specimens --------------------------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from fhir_mappings.chart import Chart
 from fhir_mappings.facts import Discarded, Evidence, Note, ResidualStatus
+from fhir_mappings.labels import answers_in
 from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.presence import has_value, stated_presence
 from fhir_mappings.readers.tumour_links import REFUSALS, links, tissue_of
+from fhir_mappings.relevance import contradicted, labels
 from fhir_mappings.resource import Resource, Use
 
 _RESIDUALS: Mapping[str, ResidualStatus] = {
@@ -112,13 +114,30 @@ def _of_operation(said: Sequence[_Statement]) -> ResidualStatus:
     return ResidualStatus.R0 if "" in free or free >= {"proximal", "distal"} else ResidualStatus.NOT_STATED
 
 
-def _outcomes(chart: Chart, operations: Sequence[Operation]) -> Iterator[_Statement]:
+def _outcomes(chart: Chart, operations: Sequence[Operation]) -> Iterator[_Statement | Discarded]:
     for operation in operations:
-        item = operation.resource
-        meanings = chart.meanings(item.data.get("outcome"))
-        for name, status in _RESIDUALS.items():
-            if name in meanings:
+        item, outcome = operation.resource, operation.resource.data.get("outcome")
+        meanings = chart.meanings(outcome)
+        named = [status for name, status in _RESIDUALS.items() if name in meanings]
+        if named and contradicted(outcome, chart.terminology):
+            doubt = "its words say something else than its code means"
+            yield _Statement(ResidualStatus.R2, item.evidence("outcome"), item.reference, doubt=doubt)
+        elif named:
+            for status in named:
                 yield _Statement(status, item.evidence("outcome", str(status)), item.reference)
+        else:
+            yield from _in_words(item, outcome)
+
+
+def _in_words(item: Resource, outcome: object) -> Iterator[_Statement | Discarded]:
+    """A residual status in words: no value, but one that is worse than R0 takes certainty away."""
+    words = " ".join(labels(outcome)) if isinstance(outcome, Mapping) else ""
+    named = [status for name, status in _RESIDUALS.items() if name in answers_in("residual status", words)]
+    reason, evidence = "a residual status in words only", item.evidence("outcome", words)
+    if named and named != [ResidualStatus.R0]:
+        yield _Statement(named[0], evidence, item.reference, doubt=reason)
+    elif named:
+        yield Discarded(evidence, reason)
 
 
 def _observed(chart: Chart, operations: Sequence[Operation]) -> Iterator[_Statement | Discarded]:

@@ -17,6 +17,7 @@ from fhir_mappings.facts import (
 )
 from fhir_mappings.readers.conditions import sites_in
 from fhir_mappings.readers.histology import Tumour, named_tumours
+from fhir_mappings.readers.intent import is_diagnostic, overall_intent
 from fhir_mappings.readers.presence import has_value
 from fhir_mappings.readers.residual import Operation, residual_status
 from fhir_mappings.readers.site import primary_site
@@ -113,6 +114,7 @@ def _performed(
         return Fact(gap=chart.missing("primary_resection"), discarded=discarded + kept)
     all_dated = len(days) == len(operations)
     residual = residual_status(chart, operations)
+    intent, reasons = overall_intent(chart, [item.resource for item in operations])
     value = PrimaryResection(
         performed=True,
         date=days[0] if all_dated else None,
@@ -121,8 +123,9 @@ def _performed(
         local_excision=_is_local_somewhere(operations),
         sites=tuple(sorted(frozenset().union(*(item.covers for item in operations)))),
         last_date=days[-1] if all_dated else None,
+        intent=intent,
     )
-    evidence = tuple(item.evidence for item in operations) + residual.evidence
+    evidence = tuple(item.evidence for item in operations) + reasons + residual.evidence
     return Fact(value, evidence, discarded=discarded + residual.discarded, notes=residual.notes)
 
 
@@ -139,7 +142,7 @@ def _operations(chart: Chart) -> tuple[list[Operation], tuple[Discarded, ...]]:
     refused = list(chart.dropped("primary_resection"))
     operations = []
     for item in (*found.usable, *found.candidates):
-        if _is_diagnostic(chart, item):
+        if is_diagnostic(chart, item):
             refused.append(Discarded(item.evidence("extension"), "for diagnosis only"))
         else:
             operations.append(
@@ -150,11 +153,6 @@ def _operations(chart: Chart) -> tuple[list[Operation], tuple[Discarded, ...]]:
 
 def _first_code(item: Resource) -> str | None:
     return next((written(coding) for coding in codings(item.data.get("code"))), None)
-
-
-def _is_diagnostic(chart: Chart, item: Resource) -> bool:
-    concepts = [extension.get("valueCodeableConcept") for extension in item.data.get("extension") or ()]
-    return any("intent-diagnostic" in chart.meanings(concept) for concept in concepts)
 
 
 def _primary_sites(chart: Chart) -> tuple[str, ...]:

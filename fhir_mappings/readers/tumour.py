@@ -16,7 +16,15 @@ from fhir_mappings.facts import (
     Presence,
 )
 from fhir_mappings.inputs import METASTATIC_NET
-from fhir_mappings.readers.histology import Histology, Tumour, histologies, named_tumours, set_aside
+from fhir_mappings.readers.conditions import net_conditions
+from fhir_mappings.readers.histology import (
+    Histology,
+    Tumour,
+    histologies,
+    named_tumours,
+    set_aside,
+    unread_histologies,
+)
 from fhir_mappings.readers.tumour_links import REFUSALS, links
 from fhir_mappings.resource import Resource, Use
 from fhir_mappings.when import PartialDate
@@ -108,8 +116,10 @@ def differentiation(chart: Chart) -> Fact[Differentiation]:
     if not usable:
         gap = neuroendocrine_tumour(chart).gap or chart.missing("differentiation")
         return Fact(gap=gap, discarded=rest)
-    if (blind := chart.blind("differentiation")) is not None:
-        return Fact(gap=blind, discarded=set_aside(usable, "another histology could not be read") + rest)
+    unread = _unread(chart)
+    if (blind := chart.blind("differentiation") or _in_words(unread)) is not None:
+        reason = "another histology could not be read"
+        return Fact(gap=blind, discarded=set_aside(usable, reason) + unread + rest)
     value = _governing(usable)
     worse = _worse([item for item in statements if item.resource.use is Use.CANDIDATE], value)
     if value is None or worse:
@@ -118,6 +128,21 @@ def differentiation(chart: Chart) -> Fact[Differentiation]:
     used = [item for item in usable if _class(item) is value]
     others = [item for item in usable if _class(item) is not value]
     return Fact(value, _evidence(used), discarded=set_aside(others, f"{value} governs") + rest)
+
+
+@once
+def _unread(chart: Chart) -> tuple[Discarded, ...]:
+    """The histologies that stand in words, of the Conditions of the NET and its metastases."""
+    named = {item.resource.reference for item in histologies(chart) if not item.resource.is_negated}
+    named |= {item.reference for item in net_conditions(chart) if not item.is_negated}
+    return unread_histologies(chart, [item for item in chart.resources if item.reference in named])
+
+
+def _in_words(unread: Sequence[Discarded]) -> Gap | None:
+    if not unread:
+        return None
+    where = ", ".join(item.evidence.reference for item in unread)
+    return Gap(GapKind.INDETERMINATE, f"Differentiation: the histology in {where} is not read from words.")
 
 
 def _worse(candidates: Sequence[Histology], value: Differentiation | None) -> list[Histology]:
@@ -251,6 +276,7 @@ def _grades(chart: Chart) -> tuple[list[_Graded], list[_Doubt], tuple[Discarded,
             firm.append((stated, histology.evidence, histology.resource.date))
         elif stated is not None and not histology.resource.is_negated:
             doubts.append((stated, histology.evidence, f"is not confirmed: {histology.resource.why}"))
+    doubts += [(None, item.evidence, f"is a histology {item.reason}") for item in _unread(chart)]
     return firm, doubts, tuple(refused)
 
 

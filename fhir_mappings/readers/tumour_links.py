@@ -27,6 +27,7 @@ class TumourLinks:
             for specimen in _specimens(chart, resource):
                 self._by_specimen.setdefault(specimen, set()).add(tumour)
         self._by_group = self._groups()
+        self._by_stage = self._stages()
 
     def tumour_of(self, item: Resource) -> Tumour:
         """Whether an observation or a metastasis speaks of the NET, of another tumour, or does not tell."""
@@ -59,7 +60,7 @@ class TumourLinks:
             *(part.get("valueReference") for part in extensions(item)),
         ]
         found = {self._of_reference(reference) for reference in references if reference}
-        return {tumour for tumour in found if tumour is not None}
+        return {tumour for tumour in found if tumour is not None} | self._by_stage.get(item.reference, set())
 
     def _of_reference(self, reference: object) -> Tumour | None:
         """The tumour of a Condition or histology that is pointed to; a metastasis tells nothing of its own."""
@@ -92,6 +93,16 @@ class TumourLinks:
         )
         return None if of_net is of_other else Tumour.NET if of_net else Tumour.OTHER
 
+    def _stages(self) -> dict[str, set[Tumour]]:
+        """The tumours whose Conditions rest their stage on an assessment, for each assessment."""
+        found: dict[str, set[Tumour]] = {}
+        for condition in self._chart.resources:
+            for stage in condition.data.get("stage") or () if condition.use is not Use.DROP else ():
+                for assessment in stage.get("assessment") or ():
+                    tumour = self._of_reference({"reference": condition.reference}) or Tumour.UNTOLD
+                    found.setdefault(self._chart.target(assessment), set()).add(tumour)
+        return found
+
     def _groups(self) -> dict[str, set[Tumour]]:
         """The tumours named by the members of each panel or report, for each of its members."""
         groups: dict[str, set[Tumour]] = {}
@@ -116,7 +127,7 @@ def links(chart: Chart) -> TumourLinks:
 
 def tissue_of(chart: Chart, item: Resource) -> frozenset[str]:
     """The value sets of where a specimen was taken: the body site of the observation, and of its specimens."""
-    specimens = [chart.by_reference({"reference": name}) for name in _specimens(chart, item)]
+    specimens = [chart.at(name) for name in _specimens(chart, item)]
     concepts = [item.data.get("bodySite")]
     concepts += [
         (found.data.get("collection") or {}).get("bodySite") for found in specimens if found is not None

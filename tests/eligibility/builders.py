@@ -40,7 +40,9 @@ from fhir_mappings.interval import Interval, point
 from fhir_mappings.when import PartialDate, parse_date
 
 ON = date(2026, 11, 23)  # the day of evaluation of every test vector
-FACT_NAMES = tuple(item.name for item in fields(Facts) if item.name not in ("patient", "issues", "mendings"))
+FACT_NAMES = tuple(
+    item.name for item in fields(Facts) if item.name not in ("patient", "issues", "mendings", "foreign")
+)
 
 
 def day(text: str) -> PartialDate:
@@ -174,6 +176,11 @@ _VECTOR_A = Facts(
     other_malignancy=gap(),
     carcinoid_syndrome=gap(),
     carcinoid_heart_disease=gap(),
+    end_of_life_care=gap(),
+    transplant_refusal=gap(),
+    pregnancy=gap(),
+    hereditary_syndrome=gap(),
+    general_comorbidity=gap(),
     open_orders=known((), "ServiceRequest"),
 )
 

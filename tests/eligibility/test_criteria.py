@@ -19,6 +19,7 @@ from fhir_mappings.facts import (
     GapKind,
     Grade,
     HistologicGrade,
+    Intent,
     MitosisUnit,
     Note,
     OrderKind,
@@ -316,6 +317,10 @@ RESECTION: dict[str, tuple[Fact[Any], str]] = {
     "not done": (NOT_RESECTED, "not-met"),
     "with the transplantation": (resected(with_transplant=True), "not-met"),
     "local excision": (resected(local_excision=True), "unknown"),
+    "curative intent": (resected(intent=Intent.CURATIVE), "met"),
+    "palliative intent": (resected(intent=Intent.PALLIATIVE), "unknown"),
+    "intent not readable": (resected(intent=Intent.UNREAD), "unknown"),
+    "palliative intent, R2": (resected(residual="R2", intent=Intent.PALLIATIVE), "not-met"),
     "no day": (resected(None), "unknown"),
 }
 

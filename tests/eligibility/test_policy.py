@@ -196,7 +196,7 @@ def test_the_loader_refuses_a_policy_that_forgets_a_criterion():
 
 
 @pytest.mark.parametrize(
-    "key", ["id", "version", "title", "status", "evidence", "citation", "rules", "portalOverrides"]
+    "key", ["id", "version", "title", "status", "evidence", "citation", "rules", "portalOverrides", "orders"]
 )
 def test_the_loader_refuses_a_policy_that_does_not_say_what_it_is(key: str):
     document = json.loads(MILAN_2016)

@@ -16,7 +16,18 @@ from cds_service.eligibility.evaluation import assess
 from cds_service.eligibility.policy import PARAMETERS, Policy, policies, policy
 from cds_service.eligibility.rendering import as_json
 from cds_service.eligibility.verdict import Flag, Nature, Verdict
-from fhir_mappings.facts import Discarded, Evidence, Facts, GapKind, Issue, Mending, OrderKind, Presence
+from fhir_mappings.facts import (
+    Discarded,
+    Evidence,
+    Facts,
+    GapKind,
+    Issue,
+    Mending,
+    OpenOrder,
+    OrderKind,
+    OrderState,
+    Presence,
+)
 from tests.eligibility.builders import FACT_NAMES, LISTED, ON, VECTORS, day, facts, gap, ki67, known
 from tests.eligibility.test_knowledge import CHARTS, POLICIES
 from tests.eligibility.test_verdict import GATES, ORDERS
@@ -47,6 +58,26 @@ def test_every_gate_and_every_order_is_valid(changes: dict[str, Any]):
     VALIDATOR.validate(rendered(facts(**changes)))
 
 
+def test_orders_in_doubt_orders_set_aside_and_what_is_foreign_are_valid():
+    old = OpenOrder(OrderKind.TRANSPLANT_REFERRAL, "ServiceRequest/old", day("2015"))
+    doubtful = OpenOrder(OrderKind.TRANSPLANT_REFERRAL, "ServiceRequest/x", None, OrderState.DOUBTFUL, "odd")
+    mri = OpenOrder(OrderKind.LIVER_MRI, "ServiceRequest/mri", day("2026-11-01"), OrderState.DRAFT)
+    pet = OpenOrder(OrderKind.SOMATOSTATIN_RECEPTOR_PET, "ServiceRequest/pet")  # that nothing asks for
+    open_orders = known((old, doubtful, mri, pet))
+    missing = rendered(facts(open_orders=open_orders, liver_involvement_percent=gap()))
+    VALIDATOR.validate(missing)
+    (placed,) = missing["ordersPlaced"]
+    assert (placed["reference"], placed["reason"]) == ("ServiceRequest/mri", "already there: a draft")
+    found = rendered(facts(open_orders=known((old, doubtful)), foreign=("Observation/x",)))
+    VALIDATOR.validate(found)
+    assert found["ordersInDoubt"] == ["transplant-referral"]
+    assert [item["reference"] for item in found["ordersSetAside"]] == [
+        "ServiceRequest/old",
+        "ServiceRequest/x",
+    ]
+    assert found["foreign"] == {"count": 1, "references": ["Observation/x"]}
+
+
 @given(chart=CHARTS, item=POLICIES)
 @settings(max_examples=50)
 def test_any_chart_is_valid(chart: Facts, item: Policy):
@@ -66,7 +97,7 @@ def test_the_schema_knows_the_words_of_the_code_and_no_others():
     assert criterion["flags"]["items"]["enum"] == [item.value for item in Flag]
     assert criterion["nature"]["enum"] == [item.value for item in Nature]
     assert criterion["gap"]["enum"] == [item.value for item in GapKind]
-    assert top["orders"]["items"]["enum"] == [item.value for item in OrderKind]
+    assert definitions["orderKind"]["enum"] == [item.value for item in OrderKind]
     assert set(top["gate"]["enum"]) == {gate for _, gate in GATES.values()}
 
 

@@ -1,5 +1,6 @@
 """What follows from the answers: gates, the order of the verdicts, headlines, time windows, orders and differences."""
 
+from dataclasses import replace
 from datetime import date
 from itertools import product
 from typing import Any
@@ -14,13 +15,17 @@ from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
 from fhir_mappings.facts import (
     Differentiation,
     DiseaseExtent,
+    EndOfLifeCare,
     Fact,
     Facts,
     GapKind,
     Issue,
     LiverMetastases,
     Mending,
+    Note,
+    OpenOrder,
     OrderKind,
+    OrderState,
     PortalClass,
     Presence,
     Resectability,
@@ -302,9 +307,10 @@ GATES: dict[str, tuple[dict[str, Fact[Any]], str]] = {
     "no NET": ({"neuroendocrine_tumour": gap()}, "no-net"),
     "metastases refuted": ({"liver_metastases": known(ABSENT)}, "no-liver-metastases"),
     "no metastases": ({"liver_metastases": gap()}, "no-liver-metastases"),
+    "hospice": ({"end_of_life_care": known(EndOfLifeCare.HOSPICE)}, "hospice"),
     "transplanted": ({"transplant_status": known(TransplantStatus.TRANSPLANTED)}, "transplanted"),
     "listed": ({"transplant_status": known(TransplantStatus.LISTED)}, "listed"),
-    "referred": ({"transplant_status": known(TransplantStatus.REFERRED)}, "referred"),
+    "referred": ({"open_orders": orders(OrderKind.TRANSPLANT_REFERRAL)}, "referred"),
 }
 
 
@@ -325,6 +331,7 @@ def test_a_gate_keeps_the_criteria_from_being_asked(changes: dict[str, Fact[Any]
         {"birth_date": known(day("2008-11-23"))},
         {"birth_date": known(day("2008"))},
         {"transplant_status": gap()},
+        {"end_of_life_care": gap(GapKind.INDETERMINATE)},
     ],
 )
 def test_what_is_not_sure_is_no_gate(changes: dict[str, Fact[Any]]):
@@ -411,7 +418,11 @@ def test_imaging_that_goes_stale_before_the_day_it_is_needed_is_a_warning(imaged
 
 
 @pytest.mark.parametrize(
-    "name", ["deceased", "transplant_status", "other_malignancy", "carcinoid_heart_disease"]
+    "name",
+    [
+        *("deceased", "transplant_status", "other_malignancy", "carcinoid_heart_disease"),
+        *("end_of_life_care", "transplant_refusal", "pregnancy"),
+    ],
 )
 @pytest.mark.parametrize(
     ("kind", "warned"), [(GapKind.UNREADABLE, True), (GapKind.NOT_SENT, True), (GapKind.NOT_RECORDED, False)]
@@ -471,6 +482,93 @@ def test_orders_answer_what_is_open_and_are_not_placed_twice(changes: dict[str, 
     found = judged(facts(**changes)).orders
     assert {str(item) for item in found} == wanted
     assert len(set(found)) == len(found)
+
+
+def referral(
+    written: str | None = "2026-11-01", state: OrderState = OrderState.ACTIVE, **more: Any
+) -> OpenOrder:
+    when = day(written) if written else None
+    return OpenOrder(OrderKind.TRANSPLANT_REFERRAL, "ServiceRequest/referral", when, state, **more)
+
+
+S = OrderState
+
+
+@pytest.mark.parametrize(
+    ("order", "answer"),
+    [
+        (referral(), "referred"),
+        (referral("2025-11-24"), "referred"),
+        (referral("2025-11-23"), "set aside"),
+        (referral("2015-01-01"), "set aside"),
+        (referral("2015"), "set aside"),
+        (referral("2025"), "referred"),  # it may have been in December
+        (referral("2024"), "set aside"),
+        (referral(None), "referred"),  # the EHR says active, and nothing says that it is old
+        (referral("2025-11-24", S.COMPLETED), "referred"),
+        (referral("2025-11-23", S.COMPLETED), "set aside"),
+        (referral(None, S.COMPLETED), "in doubt"),
+        (referral("2025-11-24", S.DRAFT), "placed"),
+        (referral("2025-11-23", S.DRAFT), "set aside"),
+        (referral("2026-11-01", S.ON_HOLD), "placed"),
+        (referral("2015-01-01", S.ON_HOLD), "set aside"),
+        (referral(None, S.DRAFT), "placed"),
+        (referral("2026-11-01", S.PROPOSED), "set aside"),
+        (referral(None, S.PROPOSED), "set aside"),
+        (referral("2026-11-01", S.DOUBTFUL, doubt="status is unknown"), "in doubt"),
+        (referral(None, S.DOUBTFUL, doubt="status is unknown"), "in doubt"),
+        (referral("2015-01-01", S.DOUBTFUL, doubt="status is unknown"), "set aside"),
+    ],
+    ids=lambda item: item if isinstance(item, str) else f"{item.state} {item.date}",
+)
+def test_only_an_order_that_was_given_and_is_not_out_of_date_counts_as_placed(order: OpenOrder, answer: str):
+    found = judged(facts(open_orders=known((order,))))
+    is_offered = OrderKind.TRANSPLANT_REFERRAL in found.orders
+    assert (found.gate == "referred") is (answer == "referred")
+    assert is_offered is (answer in ("set aside", "in doubt"))
+    assert (OrderKind.TRANSPLANT_REFERRAL in found.orders_in_doubt) is (answer == "in doubt")
+    listed = [item.evidence.reference for item in found.orders_set_aside]
+    assert listed == (["ServiceRequest/referral"] if is_offered else [])
+    assert len(found.orders_placed) == (answer == "placed")
+
+
+def test_an_old_order_does_not_hide_a_new_one():
+    found = judged(facts(open_orders=known((referral("2015-01-01"), referral("2026-11-01")))))
+    assert found.gate == "referred"
+
+
+def test_a_doubt_about_one_order_is_none_about_another():
+    doubtful = OpenOrder(OrderKind.LIVER_MRI, "ServiceRequest/mri", None, S.DOUBTFUL, "status is unknown")
+    found = judged(facts(open_orders=known((doubtful,)), liver_involvement_percent=gap()))
+    assert found.orders_in_doubt == (OrderKind.LIVER_MRI,)
+    assert judged(facts(open_orders=known((doubtful,)))).orders_in_doubt == ()
+
+
+@pytest.mark.parametrize("kind", [GapKind.NOT_SENT, GapKind.UNREADABLE])
+def test_of_orders_that_were_not_seen_nothing_is_known(kind: GapKind):
+    found = judged(facts(open_orders=gap(kind, "They were not sent.")))
+    assert found.orders == found.orders_in_doubt == (OrderKind.TRANSPLANT_REFERRAL,)
+    assert (
+        "They were not sent. Whether an order or referral is already active is not known." in found.warnings
+    )
+
+
+def test_of_orders_that_were_seen_in_part_those_count_and_of_the_rest_nothing_is_known():
+    note = Note("incomplete", "Orders: only a part.")
+    seen = replace(orders(OrderKind.KI67), notes=(note,))
+    found = judged(facts(open_orders=seen, ki67_percent=gap(), liver_involvement_percent=gap()))
+    assert found.orders == found.orders_in_doubt == (OrderKind.LIVER_MRI,)
+    assert any("is not known" in item for item in found.warnings)
+
+
+def test_the_age_at_which_an_order_is_out_of_date_is_the_policys():
+    shorter = replace(MILAN, orders=replace(MILAN.orders, months=3))
+    chart = facts(open_orders=known((referral("2026-08-23"),)))
+    assert assess(chart, MILAN, ON).gate == "referred"
+    found = assess(chart, shorter, ON)
+    assert (found.gate, found.orders) == (None, (OrderKind.TRANSPLANT_REFERRAL,))
+    (listed,) = found.orders_set_aside
+    assert listed.reason == "out of date: active, and written 3 months ago or more"
 
 
 def test_issues_and_mendings_are_carried_along_through_a_gate_too():

@@ -449,6 +449,115 @@ def test_outcomes_of_a_search_that_are_only_warnings_mean_that_there_is_nothing(
     assert {entry.type for entry in record.entries} <= {"OperationOutcome"}
 
 
+def searched(*entries: Any, **more: Any) -> Json:
+    return {"resourceType": "Bundle", "type": "searchset", "entry": list(entries), **more}
+
+
+MATCH = {"resource": MINE, "search": {"mode": "match"}}
+UNSAID = {"resource": MINE}
+INCLUDED = {"resource": {"resourceType": "Practitioner", "id": "x"}, "search": {"mode": "include"}}
+INCLUDED_UNSAID = {"resource": {"resourceType": "Practitioner", "id": "x"}}
+INCLUDED_OF_THE_TYPE = {"resource": observation("b"), "search": {"mode": "include"}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "total", "state"),
+    [
+        ([], 0, PartState.COMPLETE),
+        ([], 1, PartState.TRUNCATED),
+        ([MATCH], 0, PartState.COMPLETE),
+        ([MATCH], 1, PartState.COMPLETE),
+        ([MATCH], 2, PartState.TRUNCATED),
+        ([UNSAID], 1, PartState.COMPLETE),
+        ([UNSAID], 2, PartState.TRUNCATED),
+        ([MATCH, INCLUDED], 1, PartState.COMPLETE),
+        ([MATCH, INCLUDED], 2, PartState.TRUNCATED),
+        ([MATCH, INCLUDED_OF_THE_TYPE], 2, PartState.TRUNCATED),
+        ([UNSAID, INCLUDED_UNSAID], 2, PartState.TRUNCATED),
+        ([MATCH, INCLUDED_UNSAID], 1, PartState.COMPLETE),
+        ([MATCH, NOTE], 1, PartState.COMPLETE),
+        ([MATCH, NOTE], 2, PartState.TRUNCATED),
+        ([MATCH], 1.5, PartState.TRUNCATED),
+        ([MATCH], " 2 ", PartState.TRUNCATED),
+        ([MATCH], "1", PartState.COMPLETE),
+        ([MATCH], "many", PartState.COMPLETE),
+        ([MATCH], -1, PartState.COMPLETE),
+        ([MATCH], None, PartState.COMPLETE),
+        ([], True, PartState.COMPLETE),
+        ([MATCH], [5], PartState.COMPLETE),
+        ([MATCH], 10**400, PartState.TRUNCATED),
+    ],
+)
+def test_a_total_above_the_matches_says_that_some_are_missing_and_any_other_says_nothing(
+    entries: list[Json], total: Any, state: PartState
+):
+    record = read_prefetch(*prefetched(observations=searched(*entries, total=total)), "p1")
+    assert record.state_of("Observation") is state
+
+
+def test_a_total_without_entries_says_that_they_are_missing():
+    given = {"resourceType": "Bundle", "type": "searchset", "total": 3}
+    assert read_prefetch(*prefetched(conditions=given), "p1").state_of("Condition") is PartState.TRUNCATED
+
+
+def test_a_file_whose_total_is_larger_than_its_matches_is_no_whole_record():
+    given = bundle(observation("a"), observation("b"), kind="searchset", total=3)
+    assert records(given)[0].state_of("Observation") is PartState.TRUNCATED
+    assert records(given | {"total": 2})[0].is_complete
+
+
+def told(code: str, severity: str = "warning", **more: Any) -> Json:
+    issue = {"severity": severity, "code": code, **more}
+    found = {"resourceType": "OperationOutcome", "issue": [issue]}
+    return {"resource": found, "search": {"mode": "outcome"}}
+
+
+EPIC = "urn:oid:1.2.840.114350.1.13.0.1.7.2.657369"
+
+
+def detail(code: str, display: str) -> Json:
+    return {"details": {"coding": [{"system": EPIC, "code": code, "display": display}], "text": display}}
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        *(told(code) for code in ("incomplete", "too-costly", "security", "suppressed", "forbidden")),
+        *(told(code) for code in ("timeout", "throttled", "transient", " Incomplete ")),
+        told("suppressed", "information"),
+        told("result-truncated"),
+        told("processing", details={"text": "The result was truncated."}),
+        told("processing", details={"text": "Results are INCOMPLETE"}),
+        told("processing", details={"coding": {"code": "x", "display": "Too costly"}}),
+        told("processing", diagnostics="Output limited to 500 rows"),
+        told("processing", details={"coding": [None, 5, {"code": "suppressed"}]}),
+        told("processing", **detail("59204", "The client is not authorized: results will not be returned.")),
+    ],
+    ids=repr,
+)
+def test_an_outcome_that_says_that_not_everything_came_makes_a_part_truncated(note: Json):
+    for entries in ([note], [MATCH, note], [MATCH, told("informational", "information"), note]):
+        record = read_prefetch(*prefetched(observations=searched(*entries)), "p1")
+        assert record.state_of("Observation") is PartState.TRUNCATED
+        assert ("Observation/a" in own(record)) is (MATCH in entries)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        told("processing", **detail("4101", "Resource request returns no results.")),
+        told("not-found"),
+        told("informational", "information", details=5),
+        told("processing", details={"coding": 5, "text": ["truncated"]}, diagnostics=None),
+    ],
+    ids=repr,
+)
+def test_a_plain_warning_that_nothing_was_found_is_an_empty_and_whole_part(note: Json):
+    for more in ({"total": 0}, {}):
+        record = read_prefetch(*prefetched(conditions=searched(note, **more)), "p1")
+        assert record.state_of("Condition") is PartState.COMPLETE
+
+
 @pytest.mark.parametrize(
     "given", [{}, {"unknown": None}, {"OBSERVATIONS": bundle(MINE), "resourceType": "Bundle"}]
 )

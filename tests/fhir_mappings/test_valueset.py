@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import fhir_mappings
+from fhir_mappings.labels import display_contradicts
 from fhir_mappings.valueset import (
     Concept,
-    display_contradicts,
     is_other_malignancy,
     normalise_code,
     normalise_system,

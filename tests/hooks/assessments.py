@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
-from cds_service.eligibility.assessment import Assessment, Consideration, CriterionResult, Difference
+from cds_service.eligibility.assessment import Assessment, Caveat, Consideration, CriterionResult, Difference
 from cds_service.eligibility.policy import DEFAULT_POLICY, policy
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
 from fhir_mappings.facts import (
@@ -64,6 +64,7 @@ def assessment(
         headline=text,
         criteria=tuple(criterion(answer, text) for answer in Answer),
         considerations=(Consideration("other-malignancy", text, (evidence(text),)),),
+        caveats=(Caveat("hereditary-syndrome", text, (evidence(text),)),),
         resolves_on=date(2027, 1, 1),
         ages_out_on=date(2042, 5, 4),
         warnings=(text,),
@@ -81,7 +82,7 @@ def facts() -> Facts:
     gaps: dict[str, Any] = {
         field.name: Fact(gap=Gap(GapKind.NOT_RECORDED, "not recorded"))
         for field in fields(Facts)
-        if field.name not in ("patient", "issues", "mendings")
+        if field.name not in ("patient", "issues", "mendings", "foreign")
     }
     gaps["neuroendocrine_tumour"] = Fact(Presence.PRESENT, (Evidence("Condition/net", "code"),))
     gaps["liver_metastases"] = Fact(

@@ -127,6 +127,7 @@ def test_a_bare_assessment_has_no_empty_sections() -> None:
         Verdict.MEETS,
         criteria=(criterion(Answer.MET, stale_on=None, discarded=(), flags=(), value=None, dated=None),),
         considerations=(),
+        caveats=(),
         resolves_on=None,
         ages_out_on=None,
         warnings=(),

@@ -28,6 +28,15 @@ from tests.hooks.calls import (
 
 EHR = client()
 CANARY = "CANARY-4711"
+KI67 = {
+    "resourceType": "Observation",
+    "id": "ki67",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "29593-1"}]},
+    "subject": {"reference": "Patient/p1"},
+    "effectiveDateTime": "2026-10-20",
+    "valueQuantity": {"value": 3, "unit": "%"},
+}
 SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -155,7 +164,75 @@ def test_13_unknown_members_are_ignored_everywhere(ehr: FlaskClient) -> None:
 def test_14_what_is_no_hook_request_is_a_400_in_json(ehr: FlaskClient, body: bytes) -> None:
     response = ehr.post(SERVICE, data=body, content_type="application/json")
     assert response.status_code == 400
-    outcome_of(response)
+    (path,) = outcome_of(response)["expression"]
+    assert path
+
+
+ENTRY = b'{"prefetch":{"conditions":{"entry":[{"resource":{"id":"a,b:{[\\""}},{"resource":{"total":%b}}]}}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"", "$"),
+        (b"x", "$"),
+        (b"[1]", "$"),
+        (b"null", "$"),
+        (b"{", "$"),
+        (b'{"hook":NaN}', "hook"),
+        (b'{"hookInstance":1e400}', "hookInstance"),
+        (b'{"hook":"x","context":{"userId":"a" "b"}}', "context.userId"),
+        (b'{"hook":"x","context":{"userId":"a', "context.userId"),
+        (b'{"hook":"x","context":{"userId":"a\\', "context.userId"),
+        (b'{"hook":"x","context":{"userId":"a,{[\n"}}', "context.userId"),
+        (b'{"hook":"x","context":{"userId":"\n', "context.userId"),
+        (
+            b'{"hook":"patient-view","hookInstance":"x","context":{"userId":"a","patientId":"b"}} trailing',
+            "$",
+        ),
+        (b'{"hook":"a","hookInstance":"\xff"}', "hookInstance"),
+        (b'{"CANARY 4711":NaN}', "[...]"),
+        (b'{"extension":[1,[2,{"a":NaN}]]}', "extension[1][1].a"),
+        (ENTRY % b"NaN", "prefetch.conditions.entry[1].resource.total"),
+        (ENTRY % b"-Infinity", "prefetch.conditions.entry[1].resource.total"),
+        (ENTRY % b"1.", "prefetch.conditions.entry[1].resource.total"),
+        (b"\xef\xbb\xbf" + ENTRY % b"01", "prefetch.conditions.entry[1].resource.total"),
+        (b'{"x":' * 100_000, "$"),
+        (b'{"a":[' * 51 + b"NaN", "$"),
+        (b'{"a":[' * 2 + b"NaN", "a[0].a[0]"),
+        (b'{"extension":"%b","hook":NaN' % (b"x" * 400_000), "hook"),
+        (b'{"extension":"%b","hook":NaN' % (b"x" * 500_000), "$"),
+        (b'{"hook":"\\ud800"' + b"[" * 1_000_000, "hook"),
+        (b'{"prefetch":{"patient":' * 50_000, "$"),
+        (b"]" * 1000, "$"),
+        (b",:,", "$"),
+    ],
+    ids=lambda value: repr(value[:60]),
+)
+def test_14_a_body_that_cannot_be_read_is_told_where(ehr: FlaskClient, body: bytes, path: str) -> None:
+    response = ehr.post(SERVICE, data=body, content_type="application/json")
+    assert response.status_code == 400
+    assert outcome_of(response)["expression"] == [path]
+    assert "CANARY" not in response.text
+
+
+MARK = b"\xef\xbb\xbf"
+
+
+def test_14_a_byte_order_mark_before_the_body_changes_nothing(ehr: FlaskClient) -> None:
+    body = json.dumps(call(chart(observations=bundle(KI67)))).encode()
+    plain = ehr.post(SERVICE, data=body, content_type="application/json")
+    assert cards_of(plain)
+    assert b"Observation/ki67" in plain.data
+    assert ehr.post(SERVICE, data=MARK + body, content_type="application/json").data == plain.data
+
+
+@pytest.mark.parametrize("start", [MARK + MARK, b" " + MARK, b"\xff\xfe"])
+def test_14_a_mark_that_is_none_is_no_json(ehr: FlaskClient, start: bytes) -> None:
+    response = ehr.post(
+        SERVICE, data=start + json.dumps(call(chart())).encode(), content_type="application/json"
+    )
+    assert response.status_code == 400
 
 
 @pytest.mark.parametrize(

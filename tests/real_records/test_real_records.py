@@ -8,7 +8,6 @@ reason; it fails as soon as the two agree.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -31,14 +30,14 @@ from fhir_mappings.mending import ELEMENTS
 from fhir_mappings.record import RecordError, read_file
 from fhir_mappings.valueset import is_other_malignancy, terminology
 from fhir_mappings.when import PartialDate
+from tests import records
 
 HERE = Path(__file__).parent
-REPOSITORY = HERE.parent.parent
 ON = date(2026, 11, 23)
 NONE = "none"
 
-SHARED = Path(os.environ.get("MILAN_NET_RECORDS", REPOSITORY.parent / "shared" / "records"))
-FETCHED = REPOSITORY / "tests" / ".records"
+SHARED = records.folder()
+FETCHED = records.REPOSITORY / "tests" / ".records"
 SAME_FILES = {
     "A_oncology/mcode-4.0.0": "hl7.fhir.us.mcode",
     "D_spec_examples/hl7-r4-examples": "hl7.fhir.r4.examples",
@@ -57,6 +56,9 @@ STATED_BY_NO_RECORD = (
     "transplant_status",
     "carcinoid_syndrome",
     "carcinoid_heart_disease",
+    "end_of_life_care",
+    "transplant_refusal",
+    "hereditary_syndrome",
 )
 """What no file of the collection says of anybody: a value here would be invented."""
 

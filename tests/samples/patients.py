@@ -394,3 +394,39 @@ def _preliminary(name: str) -> Chart:
         .ki67(12, "ki67-rebiopsy", "specimen-rebiopsy", "2026-11-18")
         .change("ki67-rebiopsy", status="preliminary")
     )
+
+
+@sample("36-palliative-resection")
+def _palliative(name: str) -> Chart:
+    """R0 all the same: that nothing was left does not make it an operation that was meant to cure."""
+    intent = (SCT, "363676003", "Palliative - procedure intent")
+    url = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-procedure-intent"
+    extension = [{"url": url, "valueCodeableConcept": concept(intent)}]
+    return within(name).change("resection", extension=extension)
+
+
+@sample("37-pregnancy")
+def _pregnancy(name: str) -> Chart:
+    code = (ICD10CM, "Z33.1", "Pregnant state, incidental")
+    return within(name).condition("pregnancy", code, onset="2026-09-14")
+
+
+@sample("38-men-1-and-heart-failure")
+def _caveats(name: str) -> Chart:
+    return (
+        within(name)
+        .condition(
+            "men-1", (ICD10CM, "E31.21", "Multiple endocrine neoplasia [MEN] type I"), onset="2019-02-11"
+        )
+        .condition(
+            "heart-failure",
+            (ICD10CM, "I50.22", "Chronic systolic (congestive) heart failure"),
+            onset="2024-05-06",
+        )
+    )
+
+
+@sample("39-palliative-care")
+def _palliative_care(name: str) -> Chart:
+    code = (ICD10CM, "Z51.5", "Encounter for palliative care")
+    return within(name).condition("palliative-care", code, onset="2026-11-09")

@@ -56,6 +56,11 @@ def one_of_each() -> dict[str, Json]:
         "other_malignancy": condition(f"{ICD_CM}|C50.911"),
         "carcinoid_syndrome": condition(f"{ICD_CM}|E34.00"),
         "carcinoid_heart_disease": condition(f"{SCT}|36222008"),
+        "end_of_life_care": condition(f"{ICD_CM}|Z51.5"),
+        "transplant_refusal": order(f"{SCT}|306316000", doNotPerform=True),
+        "pregnancy": condition(f"{ICD_CM}|Z33.1", onsetDateTime="2026-05-04"),
+        "hereditary_syndrome": condition(f"{ICD_CM}|E31.21"),
+        "general_comorbidity": condition(f"{ICD_CM}|I50.9"),
         "open_orders": order(f"{LOINC}|36046-1"),
     }
 

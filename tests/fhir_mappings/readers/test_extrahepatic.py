@@ -191,9 +191,13 @@ def test_nodes_on_record_by_the_day_of_the_resection_went_with_it(
         procedure(ILEOCOLIC, on=None),
         procedure(ILEOCOLIC, outcome=concept(f"{SCT}|278272005")),
         procedure("http://www.cms.gov/Medicare/Coding/ICD10|0DBB8ZZ", bodySite=[concept(f"{SCT}|34516001")]),
+        procedure(ILEOCOLIC, reasonCode=[concept(f"{SCT}|363676003")]),
+        procedure(ILEOCOLIC, extension=[extension("procedure-intent", f"{SCT}|11111111111111")]),
     ],
 )
-def test_nodes_do_not_go_with_a_resection_not_done_undated_incomplete_or_local(operation: Json) -> None:
+def test_nodes_do_not_go_with_a_resection_not_done_undated_incomplete_local_or_not_meant_to_cure(
+    operation: Json,
+) -> None:
     facts = facts_of(net(), condition(NODES, onsetDateTime="2025-09-01"), operation)
     assert presence(facts) is Presence.PRESENT
 
@@ -258,7 +262,7 @@ def test_an_answer_that_is_neither_takes_certainty_from_an_older_negative_one(va
 
 @pytest.mark.parametrize("where", ["derivedFrom", "partOf", "report", "nowhere"])
 def test_the_absence_rests_on_pet_where_method_source_or_report_says_so(where: str) -> None:
-    pet = procedure(PET)
+    pet = procedure(PET, on="2026-10-20")
     study = report(PET)
     links = {"derivedFrom": {"derivedFrom": [ref(study)]}, "partOf": {"partOf": [ref(pet)]}}
     item = extrahepatic(pet=False, **links.get(where, {}))
@@ -380,3 +384,60 @@ def test_an_unconfirmed_finding_is_no_stronger_than_a_confirmed_one() -> None:
 
 def test_an_order_for_a_pet_is_no_pet() -> None:
     assert presence(facts_of(net(), order(PET))) is None
+
+
+# --- words against codes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verification", ["confirmed", "refuted"])
+@pytest.mark.parametrize("label", ["No bone metastasis", "Ohne Knochenmetastasen", "Zonder botmetastasen"])
+def test_a_metastasis_that_its_label_denies_is_in_doubt(label: str, verification: str) -> None:
+    denied = condition(f"{ICD_CM}|C7B.03|{label}", verification=verification)
+    assert gap(facts_of(net(), denied)) is GapKind.INDETERMINATE
+    beside = facts_of(net(), denied, extrahepatic(on="2025-01-01"))
+    assert presence(beside) is None
+    assert gap(beside) is GapKind.CONFLICTING
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        extrahepatic("2667000|Present"),
+        extrahepatic("52101004|Absent"),
+        extrahepatic(
+            None,
+            interpretation=[
+                concept("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation|NEG|Positive")
+            ],
+        ),
+        coded(f"{SCT}|385421009|No metastasis", f"{SCT}|258333005"),
+        coded(f"{SCT}|385421009", f"{SCT}|258333005|Keine Knochenmetastasen (OSS)"),
+        coded(f"{OWN}|extrahepatic-disease|No extrahepatic disease", f"{SCT}|2667000"),
+        coded(f"{OWN}|extrahepatic-disease", f"{SCT}|52101004", "urn:local|9|None"),
+    ],
+)
+def test_an_answer_against_its_own_words_is_neither_yes_nor_no(item: Json) -> None:
+    for facts in (facts_of(net(), item), facts_of(net(), item, extrahepatic())):
+        assert presence(facts) is None
+        assert gap(facts) is GapKind.UNREADABLE
+        assert f"Observation/{item['id']}" in {issue.reference for issue in facts.issues}
+
+
+def test_an_m_category_labelled_as_another_is_neither() -> None:
+    primary = net()
+    item = coded(f"{SCT}|399387003", f"{AJCC}|cM1a|cM1b", focus=[ref(primary)])
+    assert gap(facts_of(primary, item)) is GapKind.UNREADABLE
+
+
+def test_a_body_site_labelled_as_another_makes_a_metastasis_a_candidate() -> None:
+    sited = condition(ANY_METASTASIS, bodySite=[concept(f"{SCT}|10200004|Bone structure")])
+    facts = facts_of(net(), sited)
+    assert facts.liver_metastases.value is None
+    assert facts.liver_metastases.gap is not None
+    assert facts.liver_metastases.gap.kind is GapKind.INDETERMINATE
+
+
+def test_a_mislabelled_answer_under_a_code_of_an_odd_shape_is_not_read_either() -> None:
+    item = extrahepatic("2667000|Present")
+    item["code"]["coding"] = item["code"]["coding"][0]
+    assert gap(facts_of(net(), item)) is GapKind.UNREADABLE

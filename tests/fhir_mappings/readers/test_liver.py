@@ -300,6 +300,21 @@ def test_one_report_makes_two_days_one_study() -> None:
     assert involvement(facts_of(tumour, liver, report(f"{LOINC}|36046-1", tumour, liver))) == "25"
 
 
+@pytest.mark.parametrize("undated", [0, 1])
+def test_one_volume_of_a_study_gives_its_day_to_the_other(undated: int) -> None:
+    pair = list(volumes())
+    del pair[undated]["effectiveDateTime"]
+    value = facts_of(*pair, report(f"{LOINC}|36046-1", *pair)).liver_involvement_percent.value
+    assert value is not None
+    assert str(value.date) == "2026-10-20"
+
+
+def test_two_volumes_of_one_day_are_one_study_where_only_one_stands_in_a_report() -> None:
+    tumour, liver = volumes()
+    assert involvement(facts_of(tumour, liver, report(f"{LOINC}|36046-1", tumour))) == "25"
+    assert involvement(facts_of(tumour, liver, report(f"{LOINC}|36046-1", liver))) == "25"
+
+
 @pytest.mark.parametrize(("tumour", "liver"), [(1700, 1680), (4, 16), (4000, 9000)])
 def test_a_tumour_larger_than_the_liver_and_an_implausible_liver_are_no_measure(
     tumour: float, liver: float
@@ -350,10 +365,222 @@ def test_an_unconfirmed_newer_value_does_not_make_an_older_one_current() -> None
     assert (str(value.percent), str(value.date)) == ("20-30", "2025-12-01")
 
 
-def test_an_undated_value_alone_settles_nothing() -> None:
-    gap = facts_of(estimate(30, on=None)).liver_involvement_percent.gap
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (estimate(30, on=None), "without a date"),
+        (estimate(30, status="preliminary"), "status is preliminary"),
+    ],
+)
+def test_an_undated_or_unconfirmed_value_alone_settles_nothing(item: Json, reason: str) -> None:
+    gap = facts_of(item).liver_involvement_percent.gap
     assert gap is not None
     assert gap.kind is GapKind.INDETERMINATE
+    assert gap.reason.endswith(f"but {reason}.")
+
+
+LIVER = f"{SCT}|10200004"
+RIGHT_LOBE = concept(f"{SCT}|1111111|Right lobe of liver")
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        {"text": "Right lobe"},
+        {"text": "Lebersegment 7"},
+        {"text": "Leber"},  # words prove nothing
+        RIGHT_LOBE,
+        concept(f"{LIVER}|Right lobe of liver"),
+        concept(LIVER, text="Rechter Leberlappen"),
+        concept(LIVER, text="linkerkwab"),
+        concept(LIVER, "urn:local|RHL"),
+        concept("urn:local|RHL"),
+    ],
+)
+def test_the_volume_of_a_part_is_not_the_volume_of_the_liver(site: Json) -> None:
+    tumour, liver = volumes()
+    fact = facts_of(tumour, liver | {"bodySite": site}).liver_involvement_percent
+    assert fact.value is None
+    reasons = {item.evidence.reference: item.reason for item in fact.discarded}
+    assert "a part of the liver" in reasons[f"Observation/{liver['id']}"]
+    assert involvement(facts_of(tumour, liver | {"bodySite": site}, liver | {"id": "whole"})) == "25"
+
+
+@pytest.mark.parametrize("site", [concept(LIVER), concept(f"{LIVER}|Liver structure", f"{SCT}|181268008")])
+def test_a_volume_of_the_whole_liver_may_say_so(site: Json) -> None:
+    assert involvement(facts_of(*volumes(bodySite=site))) == "25"
+
+
+def test_a_code_labelled_as_a_lobe_is_a_part_too() -> None:
+    tumour, liver = volumes()
+    liver["code"]["text"] = "Volume of the left lobe"
+    assert involvement(facts_of(tumour, liver)) is None
+
+
+def test_the_tumour_volume_of_a_lobe_is_at_least_that_of_the_liver() -> None:
+    tumour, liver = volumes()
+    lobe = tumour | {"bodySite": RIGHT_LOBE}
+    assert involvement(facts_of(lobe, liver)) == "25-100"
+    second = lobe | {"id": "second", "valueQuantity": percent(630, unit="mL")}
+    assert involvement(facts_of(lobe, second, liver)) == "37.5-100"
+    assert involvement(facts_of(lobe, tumour | {"id": "whole"}, liver)) == "25-100"
+
+
+def test_an_estimate_of_a_lobe_is_no_estimate_of_the_liver_and_takes_certainty_away() -> None:
+    lobe = estimate(10, bodySite=RIGHT_LOBE)
+    gap = facts_of(lobe).liver_involvement_percent.gap
+    assert gap is not None
+    assert gap.kind is GapKind.INDETERMINATE
+    assert involvement(facts_of(lobe, estimate(30))) == "0-100"
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("> 50 %", None),
+        ("≥ 50 %", "> 25, ≤ 50"),
+        ("26-50 %", "> 25, ≤ 50"),
+        ("25 %", None),
+        ("> 25 %", "> 25, ≤ 50"),
+    ],
+)
+def test_a_band_labelled_as_another_settles_nothing(label: str, expected: str | None) -> None:
+    assert involvement(facts_of(coded(CATEGORY, f"{OWN}|26-50|{label}"))) == expected
+
+
+# --- involvement: on the edge -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("newer", "method"),
+    [
+        ("2026-10-19", InvolvementMethod.VOLUMETRY),
+        ("2026-10-20", InvolvementMethod.VOLUMETRY),
+        ("2026-10-21", InvolvementMethod.ESTIMATE),
+    ],
+)
+def test_volumetry_governs_until_three_months_after_its_day(newer: str, method: InvolvementMethod) -> None:
+    value = facts_of(*volumes(on="2026-07-20"), estimate(25, on=newer)).liver_involvement_percent.value
+    assert value is not None
+    assert value.method is method
+
+
+@pytest.mark.parametrize(
+    ("older", "expected"), [("2026-07-21", "30-60"), ("2026-07-20", "30-60"), ("2026-07-19", "30")]
+)
+def test_an_older_estimate_that_disagrees_counts_for_92_days(older: str, expected: str) -> None:
+    fact = facts_of(estimate(60, on=older), estimate(30, on="2026-10-20")).liver_involvement_percent
+    assert fact.value is not None
+    assert str(fact.value.percent) == expected
+    assert [note.flag for note in fact.notes] == (["conflicting"] if "-" in expected else [])
+
+
+@pytest.mark.parametrize(
+    ("on", "expected"), [("2026-10-19", "30"), ("2026-10-20", "30-60"), ("2026-10-21", "30-60")]
+)
+def test_an_unconfirmed_value_counts_from_the_day_of_the_governing_one(on: str, expected: str) -> None:
+    doubtful = estimate(60, on=on, status="preliminary")
+    fact = facts_of(doubtful, estimate(30)).liver_involvement_percent
+    assert fact.value is not None
+    assert str(fact.value.percent) == expected
+    assert [note.flag for note in fact.notes] == (["unconfirmed"] if expected != "30" else [])
+
+
+@pytest.mark.parametrize(("low", "expected"), [(29, "30"), (30, "30"), (31, "30-60")])
+def test_statements_that_share_a_value_do_not_disagree(low: int, expected: str) -> None:
+    other = observation(PERCENT, on="2026-10-01", valueRange={"low": percent(low), "high": percent(60)})
+    assert involvement(facts_of(estimate(30), other)) == expected
+
+
+@pytest.mark.parametrize(("high", "expected"), [(29, "20-30"), (30, "30"), (31, "30")])
+def test_statements_that_share_a_value_do_not_disagree_from_above(high: int, expected: str) -> None:
+    other = observation(PERCENT, on="2026-10-01", valueRange={"low": percent(20), "high": percent(high)})
+    assert involvement(facts_of(estimate(30), other)) == expected
+
+
+def test_a_band_above_a_value_disagrees_with_the_value_at_its_open_end() -> None:
+    band = coded(CATEGORY, f"{OWN}|over-50", on="2026-10-01")
+    assert involvement(facts_of(estimate(50), band)) == "50-100"
+
+
+def test_two_estimates_of_one_day_are_taken_together_and_disagree_only_apart() -> None:
+    same = facts_of(estimate(30), estimate(30)).liver_involvement_percent
+    apart = facts_of(estimate(30), estimate(40)).liver_involvement_percent
+    assert [note.flag for note in same.notes] == []
+    assert [note.flag for note in apart.notes] == ["conflicting"]
+
+
+@pytest.mark.parametrize(
+    ("tumour", "liver", "expected"),
+    [
+        (1679, 1680, True),
+        (1680, 1680, True),
+        (1681, 1680, False),
+        (100, 499, False),
+        (100, 500, True),
+        (100, 8000, True),
+        (100, 8001, False),
+        (0, 0, False),
+        (0, 1680, True),
+    ],
+)
+def test_a_ratio_is_one_of_a_plausible_liver_no_smaller_than_its_tumour(
+    tumour: float, liver: float, *, expected: bool
+) -> None:
+    assert (facts_of(*volumes(tumour, liver)).liver_involvement_percent.value is not None) is expected
+
+
+def test_a_tumour_as_large_as_the_liver_is_all_of_it() -> None:
+    assert involvement(facts_of(*volumes(1680, 1680))) == "100"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((420, 420), "25-50"),
+        ((840, 840), "50-100"),
+        ((840, 1050), "62.5-100"),
+        ((1680, 420), "100"),
+        ((1681, 420), None),
+    ],
+)
+def test_several_tumours_are_at_least_the_largest_and_at_most_the_liver(
+    sizes: tuple[int, int], expected: str | None
+) -> None:
+    tumours = [volumes(size)[0] for size in sizes]
+    found = involvement(facts_of(*tumours, volumes()[1]))
+    assert found == expected
+
+
+def test_a_tumour_larger_than_the_liver_takes_certainty_from_an_estimate() -> None:
+    assert involvement(facts_of(*volumes(1700, 1680), estimate(30))) == "0-100"
+
+
+def test_one_preliminary_tumour_volume_of_several_makes_the_share_unconfirmed() -> None:
+    tumour, liver = volumes()
+    assert involvement(facts_of(tumour, tumour | {"id": "second", "status": "preliminary"}, liver)) is None
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"valueBoolean": True}, "its value cannot be read"),
+        ({"valueQuantity": percent(140)}, "the value lies outside 0 to 100 %"),
+    ],
+)
+def test_an_estimate_that_cannot_be_read_says_why(elements: dict[str, Any], reason: str) -> None:
+    gap = facts_of(observation(PERCENT, **elements)).liver_involvement_percent.gap
+    assert gap is not None
+    assert gap.reason.endswith(f"but {reason}.")
+
+
+def test_one_tumour_volume_that_may_be_larger_than_the_liver_is_no_measure() -> None:
+    tumour, liver = volumes()
+    bounds = {"low": percent(1000, unit="mL"), "high": percent(2000, unit="mL")}
+    uncertain = {key: value for key, value in tumour.items() if key != "valueQuantity"} | {
+        "valueRange": bounds
+    }
+    assert involvement(facts_of(uncertain, liver)) is None
 
 
 # --- resectability ----------------------------------------------------------------------------------------------------
@@ -411,3 +638,10 @@ def test_unresectable_as_a_question_counts_only_when_it_is_answered_yes(
     elements: dict[str, Any], expected: Resectability | None
 ) -> None:
     assert facts_of(observation(NCIT, **elements)).liver_resectability.value is expected
+
+
+def test_a_word_whose_label_says_the_opposite_settles_nothing() -> None:
+    for value in (f"{OWN}|unresectable|Resectable", f"{OWN}|resectable|Not resectable"):
+        facts = facts_of(coded(BOARD, value), stated("unresectable"))
+        assert facts.liver_resectability.value is None
+        assert [item.reference for item in facts.issues]

@@ -84,3 +84,18 @@ def test_the_newer_version_of_a_patient_governs() -> None:
     new = patient(birthDate="1970-01-01", meta={"lastUpdated": "2024-01-01T00:00:00Z"})
     for pair in ((old, new), (new, old)):
         assert str(facts_of(*pair).birth_date.value) == "1970-01-01"
+
+
+@pytest.mark.parametrize(
+    ("born", "readable"), [("2026-11-22", True), ("2026-11-23", True), ("2026-11-24", False)]
+)
+def test_a_patient_may_be_born_on_the_day_of_evaluation_and_not_after_it(born: str, readable: bool) -> None:
+    fact = facts_of(patient(birthDate=born)).birth_date
+    assert (fact.value is not None) is readable
+
+
+@pytest.mark.parametrize(
+    ("born", "readable"), [("2026-11", True), ("2026", True), ("2026-12", False), ("2027", False)]
+)
+def test_a_partial_birth_that_may_be_past_is_one(born: str, readable: bool) -> None:
+    assert (facts_of(patient(birthDate=born)).birth_date.value is not None) is readable

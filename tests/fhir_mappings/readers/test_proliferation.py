@@ -119,6 +119,37 @@ def test_no_value_takes_nothing_away(elements: dict[str, Any]) -> None:
     assert gap.kind is GapKind.NOT_RECORDED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ki-67 5 %, hot spot 25 %",
+        "Ki-67 5 %, hot spot 25",
+        "Ki-67 3 % (previously 12 %)",
+        "Ki-67 3 % (previously 12)",
+        "Ki-67 3 % (12 previously)",
+        "12 before, now 3 %",
+        "3 %,25 in hot spots",
+    ],
+)
+def test_of_two_numbers_in_words_none_is_chosen(text: str) -> None:
+    assert facts_of(net(), ki67(text)).ki67_percent.gap is not None
+    assert interval(facts_of(net(), ki67(2), ki67(text))) == "2-100"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ki-67 5 % (2024-05-06)",
+        "MIB-1 (06.05.2024): 5 %",
+        "Ki67 5 % of 500 cells, G2",
+        "5 % at 400x",
+        "Ki-67 5 %",
+    ],
+)
+def test_the_number_of_a_marker_a_day_a_grade_or_a_count_is_no_second_value(text: str) -> None:
+    assert interval(facts_of(net(), ki67(2), ki67(text))) == "2-5"
+
+
 def test_a_value_among_other_words_needs_confirmation() -> None:
     facts = facts_of(net(), ki67("proliferation index about 12 % in hot spots"))
     assert facts.ki67_percent.gap is not None
@@ -406,3 +437,48 @@ def test_a_count_of_another_tumour_is_set_aside() -> None:
     fact = facts_of(net(), cancer, count(40, focus=[ref(cancer)])).mitotic_count
     assert fact.value is None
     assert [item.reason for item in fact.discarded] == ["belongs to another tumour"]
+
+
+KI67_PART = {"code": concept(f"{LOINC}|29593-1"), "valueQuantity": percent(15)}
+
+
+def test_a_ki67_in_a_component_counts_where_the_parent_says_that_it_has_none() -> None:
+    panel = observation(f"{LOINC}|29593-1", dataAbsentReason={"text": "see parts"}, component=[KI67_PART])
+    assert interval(facts_of(net(), panel)) == "15"
+    assert interval(facts_of(net(), ki67(2), panel)) == "15"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {**KI67_PART, "dataAbsentReason": {"text": "error"}},
+        {"code": concept(f"{LOINC}|85319-2"), "valueQuantity": percent(15)},
+        {"code": {"text": "Ki-67"}, "valueQuantity": percent(15)},
+    ],
+)
+def test_a_component_that_is_no_ki67_value_of_its_own_is_none(part: Json) -> None:
+    panel = observation(f"{LOINC}|29593-1", dataAbsentReason={"text": "see parts"}, component=[part])
+    assert interval(facts_of(net(), ki67(2), panel)) == "2"
+
+
+def test_a_stained_gene_counts_where_the_parent_says_that_it_has_no_value() -> None:
+    gene = {
+        "code": concept(f"{LOINC}|48018-6"),
+        "valueCodeableConcept": concept("http://www.genenames.org|HGNC:7107"),
+    }
+    part = {"code": concept(f"{SCT}|1255078008"), "valueQuantity": percent(15)}
+    absent = {"text": "see parts"}
+    panel = observation(f"{SCT}|1234806008", dataAbsentReason=absent, component=[gene, part])
+    assert interval(facts_of(net(), panel)) == "15"
+
+
+def test_a_registry_item_that_is_said_to_be_absent_has_no_value() -> None:
+    item = ki67("XXX.6", code=f"{NAACCR}|3863", dataAbsentReason={"text": "error"})
+    assert interval(facts_of(net(), ki67(2), item)) == "2"
+
+
+def test_a_ki67_component_labelled_as_another_marker_may_be_any_value() -> None:
+    part = {"code": concept(f"{LOINC}|29593-1|Estrogen receptor"), "valueQuantity": percent(1)}
+    panel = observation(f"{LOINC}|29593-1", dataAbsentReason={"text": "see parts"}, component=[part])
+    assert interval(facts_of(net(), panel)) is None
+    assert interval(facts_of(net(), ki67(2), panel)) == "2-100"

@@ -65,7 +65,10 @@ GOOD: Mapping[str, Callable[[Any], bool]] = {
     "liver_resectability": lambda value: value == "unresectable",
     "extrahepatic_disease": lambda value: value.presence is Presence.ABSENT,
     "primary_resection": lambda value: (
-        value.performed and value.residual is ResidualStatus.R0 and not value.local_excision
+        value.performed
+        and value.residual is ResidualStatus.R0
+        and not value.local_excision
+        and not value.leaves_open_what_was_removed
     ),
     "disease_response": lambda value: all(
         item.confirmed and item.response not in (Response.PROGRESSION, Response.CONFLICTING)

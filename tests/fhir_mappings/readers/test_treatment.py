@@ -459,3 +459,68 @@ def test_a_residual_status_that_cannot_be_read_may_have_been_r2(code: str) -> No
     r0 = observation(f"{LOINC}|84892-9", on="2025-10-01", valueCodeableConcept=concept(R0))
     assert residual(done, r0) is ResidualStatus.R0
     assert gap(facts_of(net(), done, r0, observation(code, on="2025-10-40"))) is GapKind.UNREADABLE
+
+
+# --- words against codes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"text": "R1 resection"},
+        {"text": "incomplete"},
+        {"text": "R2-Resektion"},
+        {"text": "unvollständig reseziert"},
+        {"text": "onvolledige resectie"},
+        {"coding": [{"system": "urn:local", "code": "7", "display": "R1"}]},
+        concept(f"{R0}|R1"),
+        concept(R0, text="microscopic residual tumour"),
+    ],
+)
+def test_an_outcome_in_words_gives_no_status_and_takes_r0_away(outcome: Json) -> None:
+    operation = procedure(ILEOCOLIC, outcome=outcome)
+    fact = facts_of(net(), operation, status_of(R0)).primary_resection
+    assert fact.value is not None
+    assert fact.value.residual is ResidualStatus.NOT_STATED
+    assert f"Procedure/{operation['id']}" in {item.evidence.reference for item in fact.discarded}
+    assert [note.flag for note in fact.notes] == ["unconfirmed"]
+    assert residual(operation) is ResidualStatus.NOT_STATED
+
+
+def test_an_outcome_in_words_that_says_r0_gives_none_and_is_listed() -> None:
+    fact = facts_of(net(), procedure(ILEOCOLIC, outcome={"text": "R0 resection"})).primary_resection
+    assert fact.value is not None
+    assert fact.value.residual is ResidualStatus.NOT_STATED
+    assert [item.reason for item in fact.discarded] == ["a residual status in words only"]
+
+
+@pytest.mark.parametrize("words", ["R0 resection", "RX", "uneventful", "no R1 margin", "successful"])
+def test_an_outcome_in_words_that_is_no_worse_takes_nothing_from_r0(words: str) -> None:
+    assert residual(procedure(ILEOCOLIC, outcome={"text": words}), status_of(R0)) is ResidualStatus.R0
+
+
+def test_words_of_r2_do_not_make_a_coded_r1_worse() -> None:
+    assert residual(procedure(ILEOCOLIC, outcome={"text": "R2"}), status_of(R1)) is ResidualStatus.R1
+
+
+def test_a_residual_status_labelled_as_another_settles_nothing() -> None:
+    assert gap(facts_of(net(), procedure(ILEOCOLIC), status_of(f"{R0}|R1"))) is GapKind.UNREADABLE
+
+
+def test_an_operation_that_its_label_denies_is_in_doubt() -> None:
+    denied = procedure(f"{ILEOCOLIC}|No ileocolic resection")
+    assert gap(facts_of(net(), denied)) is GapKind.INDETERMINATE
+    never = procedure(f"{ILEOCOLIC}|No ileocolic resection", status="not-done")
+    assert gap(facts_of(net(), never)) is GapKind.INDETERMINATE
+
+
+def test_a_response_labelled_as_a_progression_leaves_the_course_open() -> None:
+    fact = facts_of(net(), response(STABLE), response(f"{STABLE}|Progressive disease")).disease_response
+    assert fact.value is None
+    assert fact.gap is not None
+    assert fact.gap.kind is GapKind.UNREADABLE
+
+
+def test_a_mislabelled_answer_that_was_entered_in_error_takes_nothing_away() -> None:
+    slip = response(f"{STABLE}|Progressive disease", status="entered-in-error")
+    assert len(course(net(), response(STABLE), slip)) == 1

@@ -11,18 +11,23 @@ from tests.builders import (
     ICD_GM,
     ICD_O,
     LOINC,
+    MCODE,
     MII,
     SCT,
+    Json,
     coded,
     condition,
     extension,
     facts_of,
+    facts_of_prefetch,
     grade,
     histology,
     net,
     observation,
+    patient,
     ref,
     report,
+    searchset,
     specimen,
 )
 
@@ -319,3 +324,157 @@ def test_a_grade_that_nothing_assigns_to_one_of_two_tumours_settles_nothing() ->
 
 def test_an_unassigned_grade_is_ambiguous_as_soon_as_another_cancer_is_coded() -> None:
     assert facts_of(net(), condition(f"{ICD_CM}|C50.911"), grade(G1)).histologic_grade.value is None
+
+
+@pytest.mark.parametrize(("doubtful", "expected"), [(G1, Grade.G2), (G2, Grade.G2), (G3, None)])
+def test_a_doubtful_grade_takes_certainty_only_from_a_lower_one(
+    doubtful: str, expected: Grade | None
+) -> None:
+    fact = facts_of(net(), grade(G2), grade(doubtful, status="preliminary")).histologic_grade
+    assert (fact.value.grade if fact.value else None) is expected
+
+
+@pytest.mark.parametrize(("firm", "expected"), [(G2, None), (G3, Grade.G3), (f"{SCT}|258245003", Grade.G4)])
+def test_a_grade_that_cannot_be_read_may_be_g3_and_no_more(firm: str, expected: Grade | None) -> None:
+    fact = facts_of(net(), grade(firm), grade("urn:lab|HG")).histologic_grade
+    assert (fact.value.grade if fact.value else None) is expected
+
+
+@pytest.mark.parametrize("label", ["G3", "Grad III", "poorly differentiated"])
+def test_a_grade_labelled_as_another_is_unknown_and_named(label: str) -> None:
+    mislabelled = grade(f"{G1}|{label}")
+    facts = facts_of(net(), grade(G1), mislabelled)
+    assert facts.histologic_grade.value is None
+    assert [item.reference for item in facts.issues] == [f"Observation/{mislabelled['id']}"]
+
+
+def test_the_newest_day_of_the_highest_grade_is_its_day() -> None:
+    value = facts_of(
+        net(), grade(G2, on="2026-01-01"), grade(G2), grade(G1, on="2026-11-01")
+    ).histologic_grade.value
+    assert value is not None
+    assert str(value.date) == "2026-10-20"
+
+
+# --- histology in words -----------------------------------------------------------------------------------------------
+
+HISTOLOGY = "histology-morphology-behavior"
+
+
+def in_words(concept: Json) -> Json:
+    return {"url": f"{MCODE}{HISTOLOGY}", "valueCodeableConcept": concept}
+
+
+@pytest.mark.parametrize(
+    "concept",
+    [
+        {"text": "Small cell neuroendocrine carcinoma"},
+        {
+            "text": "Neuroendocrine tumour, G1"
+        },  # words never give a value, and this reader cannot tell them apart
+        {"coding": [{"display": "Large cell neuroendocrine carcinoma"}]},
+        {"coding": [{"system": ICD_O, "code": "8240/3", "display": "Small cell carcinoma"}]},
+        {"coding": [{"system": ICD_O, "code": "8240/3"}], "text": "No neuroendocrine tumour"},
+    ],
+)
+def test_an_extension_in_words_takes_certainty_from_differentiation_and_grade(concept: Json) -> None:
+    primary = net(extension=[in_words(concept)])
+    facts = facts_of(primary, histology(NET_G1), grade(G1))
+    assert facts.neuroendocrine_tumour.value is Presence.PRESENT
+    for fact in (facts.differentiation, facts.histologic_grade):
+        assert fact.value is None
+        assert f"Condition/{primary['id']}" in {item.evidence.reference for item in fact.discarded}
+    assert facts.ki67_percent.value is None
+
+
+def test_an_extension_with_a_code_and_fitting_words_keeps_its_value() -> None:
+    fitting = {"coding": [{"system": ICD_O, "code": "8240/3", "display": "Carcinoid tumor"}], "text": "pNET"}
+    assert facts_of(net(extension=[in_words(fitting)])).differentiation.value is Differentiation.NET
+
+
+def test_the_words_of_another_or_a_refuted_tumour_take_nothing_from_the_net() -> None:
+    words = [in_words({"text": "Invasive ductal carcinoma"})]
+    breast = condition(f"{ICD_CM}|C50.911", extension=words)
+    refuted = condition(f"{ICD_CM}|C7A.1", verification="refuted", extension=words)
+    for other in (breast, refuted):
+        assert facts_of(net(), histology(NET_G1), other).differentiation.value is Differentiation.NET_G1
+
+
+def test_the_words_beside_a_metastasis_of_the_net_take_certainty_away() -> None:
+    metastasis = condition(f"{ICD_CM}|C7B.02", extension=[in_words({"text": "Poorly differentiated"})])
+    assert facts_of(net(), histology(NET_G1), metastasis).differentiation.value is None
+
+
+def test_an_extension_that_is_no_histology_takes_nothing_away() -> None:
+    primary = net()
+    metastasis = condition(
+        f"{ICD_CM}|C7B.02", extension=[extension("related-primary-cancer-condition", target=primary)]
+    )
+    assert facts_of(primary, metastasis, histology(NET_G1)).differentiation.value is Differentiation.NET_G1
+
+
+def test_the_words_beside_a_german_site_code_take_certainty_from_its_histology() -> None:
+    site = condition(f"{ICD}|C17.2", extension=[in_words({"text": "kleinzellig"})])
+    assert facts_of(site, histology(NET_G1, focus=[ref(site)])).differentiation.value is None
+
+
+def test_a_tumour_known_only_by_a_mislabelled_histology_is_in_doubt() -> None:
+    lying = {"coding": [{"system": ICD_O, "code": "8240/3", "display": "Adenocarcinoma"}]}
+    fact = facts_of(condition(f"{SCT}|363346000", extension=[in_words(lying)])).neuroendocrine_tumour
+    assert fact.gap is not None
+    assert fact.gap.kind is GapKind.INDETERMINATE
+
+
+def test_a_refuted_no_tumour_is_neither_a_tumour_nor_none() -> None:
+    denied = condition(f"{ICD_CM}|C7A.012|No neuroendocrine tumour of the ileum", verification="refuted")
+    fact = facts_of(denied).neuroendocrine_tumour
+    assert fact.value is None
+    assert fact.gap is not None
+    assert fact.gap.kind is GapKind.INDETERMINATE
+
+
+LOW = f"{SCT}|1155708003"
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        grade(LOW),
+        grade(f"{SCT}|1228845001"),
+        grade(G3, dataAbsentReason={"text": "error"}),
+        observation(f"{LOINC}|33732-9"),
+    ],
+)
+def test_a_low_gx_or_missing_grade_takes_nothing_from_g1(silent: Json) -> None:
+    found = facts_of(net(), grade(G1), silent).histologic_grade
+    assert found.value is not None
+    assert found.value.grade is Grade.G1
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (LOW, "is of a two-tier or three-tier scale, which is not G1 to G3"),
+        ("urn:lab|HG", "holds no grade that can be read"),
+    ],
+)
+def test_a_grade_that_gives_none_says_why(value: str, reason: str) -> None:
+    gap = facts_of(net(), grade(value)).histologic_grade.gap
+    assert gap is not None
+    assert gap.reason == f"Histologic grade: the entry on record {reason}."
+
+
+def test_observations_that_were_not_sent_hide_a_tumour_only_where_something_hints_at_one() -> None:
+    whole = {"patient": patient(), "conditions": searchset()}
+    hinted = {**whole, "conditions": searchset(condition(f"{ICD_CM}|C78.7"))}
+    unread = {**whole, "observations": searchset(observation(f"{LOINC}|59847-4", valueString="NEC"))}
+    cases = (
+        (whole, GapKind.NOT_RECORDED),
+        (hinted, GapKind.NOT_SENT),
+        (unread, GapKind.UNREADABLE),
+        ({"patient": patient()}, GapKind.NOT_SENT),
+    )
+    for prefetch, kind in cases:
+        gap = facts_of_prefetch(prefetch).neuroendocrine_tumour.gap
+        assert gap is not None
+        assert gap.kind is kind
