@@ -20,6 +20,7 @@ from fhir_mappings.relevance import (
     LABELLED_MALIGNANCY,
     LABELLED_METASTASIS,
     all_meanings,
+    contradicted,
     holding,
     is_concept,
     misanswered,
@@ -212,28 +213,25 @@ class Chart:
         With `stems`, only what holds one of these letters is decoded: the words of a chart are many.
         """
         known = self._by_reference.keys() | {item.reference for item in self._unread}
-        unknown = [
-            entry
-            for entry in self._record.entries
-            if entry.node.resourceType == kind and entry.reference not in known and self._record.is_own(entry)
-        ]
-        sources = [self._record.source(entry) for entry in unknown]
+        entries = [entry for entry in self._record.entries if entry.node.resourceType == kind]
+        if stems:
+            entries = [entries[index] for index in holding(map(self._record.source, entries), stems)]
+        unknown = [entry for entry in entries if entry.reference not in known and self._record.is_own(entry)]
         found: list[Resource] = []
-        for index in holding(sources, stems) if stems else range(len(sources)):
-            raw = self._decoded(unknown[index], sources[index])
+        for entry in unknown:
+            raw = self._decoded(entry)
             if raw is not None and reads_like(raw):
-                found += self._read(unknown[index], frozenset({meaning}))
+                found += self._read(entry, frozenset({meaning}))
         return [item for item in self._on_the_day(found) if item.use is not Use.DROP]
 
-    def _decoded(self, entry: Entry, source: bytes) -> Json | None:
+    def _decoded(self, entry: Entry) -> Json | None:
         """A resource as it was sent; one that cannot be decoded may say anything."""
         try:
-            raw: Json = orjson.loads(source)
+            return self._load(entry)
         except orjson.JSONDecodeError:  # as bytes in another encoding
             labelled = frozenset({LABELLED_MALIGNANCY, LABELLED_METASTASIS})
             self._unread.append(_Unread(entry.type, entry.reference, "not valid JSON", labelled))
             return None
-        return raw
 
     # --- reading ---
 
@@ -276,7 +274,17 @@ class Chart:
 
     def _is_misanswered(self, kind: str, data: dict[str, Any]) -> bool:
         is_finding = kind == "Observation" and standing(kind, data, self.on)[0] is not Use.DROP
-        return is_finding and misanswered(data, self.terminology)
+        return is_finding and misanswered(data, self.terminology, self._contradicted)
+
+    def _contradicted(self, concept: object) -> bool:
+        """Whether the words of a concept contradict its codes; asked once, as the findings of a chart repeat themselves."""
+        try:
+            key = ("contradicted", orjson.dumps(concept))
+        except orjson.JSONEncodeError:  # nested deeper than it writes
+            return contradicted(concept, self.terminology)
+        if key not in self.memo:
+            self.memo[key] = contradicted(concept, self.terminology)
+        return cast("bool", self.memo[key])
 
     def _is_only_patient(self, entry: Entry) -> bool:
         return entry.type == "Patient" and self._patients == 1
@@ -301,7 +309,7 @@ class Chart:
     ) -> Resource:
         kind = entry.type
         use, why, is_current, is_negated = standing(kind, data, self.on)
-        if use is Use.USE and misnamed(data, self.terminology):
+        if use is Use.USE and misnamed(data, self._contradicted):
             use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
             is_negated = False  # it refutes nobody can tell what
         if use is Use.USE and raw.get("modifierExtension"):

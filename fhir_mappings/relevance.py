@@ -1,7 +1,7 @@
 """What the codes of a resource mean here: which resources matter, and whether a code is labelled as something else."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -38,7 +38,8 @@ def node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
                 found |= hit
     except (TypeError, AttributeError):  # a list, an object or a text where a coding or its members belong
         return None
-    return _beside_the_code(node, meanings, found)
+    is_told_by_code = node.resourceType == "Observation"
+    return found if is_told_by_code else _beside_the_code(node, meanings, found)
 
 
 def _beside_the_code(node: Node, meanings: Meanings, found: frozenset[str]) -> frozenset[str] | None:
@@ -134,7 +135,7 @@ def all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -
     return found
 
 
-def holding(sources: Sequence[bytes], stems: Sequence[bytes]) -> list[int]:
+def holding(sources: Iterable[bytes], stems: Sequence[bytes]) -> list[int]:
     """Which resources have words with one of the stems, in any case: searched as one, as most of hundreds have none."""
     texts = [_words_of(source) for source in sources]
     joined = b"\0".join(texts).lower()
@@ -176,7 +177,7 @@ def _words_of(source: bytes) -> bytes:
         held.conclusion,
         held.conclusionCode,
     )
-    return b" ".join(map(bytes, found))
+    return b" ".join(found)
 
 
 def labels(code: Mapping[str, Any]) -> list[str]:
@@ -206,14 +207,16 @@ def contradicted(concept: object, terminology: Terminology) -> bool:
     return any(words_contradict(known, label) for label in loose)
 
 
-def misnamed(data: Mapping[str, Any], terminology: Terminology) -> bool:
+def misnamed(data: Mapping[str, Any], contradicts: Callable[[object], bool]) -> bool:
     """Whether a resource is labelled as something else than its code or its sites mean."""
     sites = data.get("bodySite")
     concepts = (data.get("code"), *(sites if isinstance(sites, list) else [sites]))
-    return any(contradicted(concept, terminology) for concept in concepts)
+    return any(map(contradicts, filter(None, concepts)))
 
 
-def misanswered(data: Mapping[str, Any], terminology: Terminology) -> bool:
+def misanswered(
+    data: Mapping[str, Any], terminology: Terminology, contradicts: Callable[[object], bool]
+) -> bool:
     """Whether the words of a finding deny its question, or say something else than its coded answers.
 
     What it says might be the worst, so it has no value that could be read (terminology.md 0.6).
@@ -222,9 +225,11 @@ def misanswered(data: Mapping[str, Any], terminology: Terminology) -> bool:
     asked = meanings_of(code, terminology)
     if any(words_contradict(asked, label) for label in labels(code)):
         return True
-    answers = [
-        concept
-        for part in (data, *(data.get("component") or ()))
-        for concept in (part.get("valueCodeableConcept"), *(part.get("interpretation") or ()))
-    ] + [part.get("code") for part in data.get("component") or ()]
-    return any(contradicted(concept, terminology) for concept in answers)
+    parts = data.get("component") or ()
+    answers = [concept for part in (data, *parts) for concept in _answers(part)]
+    answers += [part.get("code") for part in parts]
+    return any(map(contradicts, filter(None, answers)))
+
+
+def _answers(part: Mapping[str, Any]) -> list[Any]:
+    return [part.get("valueCodeableConcept"), *(part.get("interpretation") or ())]
