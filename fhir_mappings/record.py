@@ -33,6 +33,9 @@ PARTS: Mapping[str, str] = {
 """The parts of a record by prefetch key: the FHIR type each brings."""
 
 
+_OUTCOME = "OperationOutcome"
+
+
 class RecordError(ValueError):
     """The bytes hold no FHIR record. `path` is the JSON path of the mistake; the text never repeats a value."""
 
@@ -79,7 +82,9 @@ class PatientRecord:
     @property
     def foreign(self) -> tuple[str, ...]:
         """What names another patient and is left out: the references, without that patient's id."""
-        return tuple(dict.fromkeys(self._nameless(entry) for entry in self.entries if not self.is_own(entry)))
+        unclear = [entry for entry in self.entries if not self._names_patient(entry)]
+        others = [entry for entry in unclear if not self.is_own(entry)]
+        return tuple(dict.fromkeys(map(self._nameless, others)))
 
     def _nameless(self, entry: Entry) -> str:
         """The reference of another's resource; its place where the reference would name the patient."""
@@ -154,11 +159,12 @@ def _bundle_state(bundle: Node, entries: Sequence[Entry], kind: str = "") -> Par
     """How much of what was searched for a Bundle holds; `kind` is the type that was searched for, if that is known."""
     if bundle.entry is not None and not isinstance(bundle.entry, list | EntryNode):
         return PartState.FAILED
-    outcomes = [entry.node for entry in entries if entry.node.resourceType == "OperationOutcome"]
+    types = [entry.node.resourceType for entry in entries]
+    outcomes = [entry.node for entry in entries if entry.type == _OUTCOME] if _OUTCOME in types else []
     if any(map(is_error, outcomes)):
         return PartState.FAILED
     says_more = _has_next(bundle) or any(map(says_not_all, outcomes)) or _lacks_matches(bundle, kind)
-    return PartState.TRUNCATED if says_more or _has_odd(bundle, entries) else PartState.COMPLETE
+    return PartState.TRUNCATED if says_more or _has_odd(bundle, types) else PartState.COMPLETE
 
 
 def _has_next(bundle: Node) -> bool:
@@ -166,10 +172,11 @@ def _has_next(bundle: Node) -> bool:
     return any(isinstance(link.relation, str) and link.relation.lower() == "next" for link in links)
 
 
-def _has_odd(bundle: Node, entries: Sequence[Entry]) -> bool:
-    """Whether something stands among the entries that may be anything."""
-    is_short = len(entries) < len(given := _listed(bundle.entry)) and len(entries) < sum(map(_brings, given))
-    return is_short or not _have_types(entries)
+def _has_odd(bundle: Node, types: Sequence[Any]) -> bool:
+    """Whether something stands among the entries that may be anything: no resource, or one that does not say which."""
+    given = _listed(bundle.entry)
+    is_short = len(types) < len(given) and len(types) < sum(map(_brings, given))
+    return is_short or not all(map(_is_type, {name if type(name) is str else "" for name in types}))
 
 
 def _lacks_matches(bundle: Node, kind: str) -> bool:
@@ -178,35 +185,35 @@ def _lacks_matches(bundle: Node, kind: str) -> bool:
     if total is None or isinstance(total, bool):
         return False
     try:
-        return float(total) > len(_matches(bundle, kind))
+        return float(total) > _matches(bundle, kind)
     except OverflowError:  # a number beyond all bounds
         return bool(total > 0)
     except (TypeError, ValueError):  # no number
         return False
 
 
-def _matches(bundle: Node, kind: str) -> list[Node]:
-    """What a search found. An entry that does not say whether it is a match is one if it is of the type searched for."""
-    found = []
-    for entry in _listed(bundle.entry):
-        if type(entry) is EntryNode and type(entry.resource) is Node:
-            mode = entry.search.mode if type(entry.search) is SearchNode else None
-            wanted = entry.resource.resourceType == kind if kind else True
-            is_match = mode == "match" or (mode is None and wanted)
-            if is_match and entry.resource.resourceType != "OperationOutcome":
-                found.append(entry.resource)
-    return found
+def _matches(bundle: Node, kind: str) -> int:
+    """How much a search found. An entry that does not say whether it is a match is one if it is of the type asked for."""
+    types = [
+        (entry.search.mode if type(entry.search) is SearchNode else None, entry.resource.resourceType)
+        for entry in _listed(bundle.entry)
+        if type(entry) is EntryNode and type(entry.resource) is Node
+    ]
+    plain = types.count(("match", kind))
+    return plain if plain == len(types) else sum(_is_match(mode, each, kind) for mode, each in types)
+
+
+def _is_match(mode: object, each: object, kind: str) -> bool:
+    is_meant = mode == "match" or (mode is None and (each == kind or not kind))
+    return is_meant and each != _OUTCOME
 
 
 def _brings(entry: object) -> bool:
     return not (type(entry) is EntryNode and entry.resource is None and entry.request is not None)
 
 
-def _have_types(entries: Sequence[Entry]) -> bool:
-    """Whether all entries say what they are. One that does not may be anything, so something is missing from the part."""
-    written = [entry.node.resourceType for entry in entries]
-    kinds = {kind if type(kind) is str else "" for kind in written}
-    return all(kind.isalpha() and kind[:1].isupper() for kind in kinds)
+def _is_type(name: str) -> bool:
+    return name.isalpha() and name[:1].isupper()
 
 
 def _listed(value: Any) -> list[Any]:
@@ -334,7 +341,7 @@ def _truncated_types(bundle: Node, entries: Sequence[Entry]) -> frozenset[str]:
     """The types of which a Bundle holds only a part: what a page of a search was asked for, else everything."""
     if _bundle_state(bundle, entries) is PartState.COMPLETE:
         return frozenset()
-    types = frozenset(entry.type for entry in entries) - {"OperationOutcome"}
+    types = frozenset(entry.type for entry in entries) - {_OUTCOME}
     return types if len(types) == 1 else frozenset(PARTS.values())
 
 
