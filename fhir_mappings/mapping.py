@@ -81,10 +81,12 @@ def read_facts(record: PatientRecord, on: date, site_profile: SiteProfile | None
     for name, reader in READERS.items():
         if name not in facts:
             facts[name] = reader(chart)
-    return Facts(
+    found = Facts(
         patient=record.patient,
         issues=chart.issues,
         mendings=chart.mendings,
         foreign=record.foreign,
         **facts,
     )
+    chart.memo.clear()  # it refers back to the chart: without this, whole records pile up until the collector comes by
+    return found

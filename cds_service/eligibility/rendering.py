@@ -3,7 +3,6 @@
 `assessment.schema.json` describes it. What is null or empty is left out, except `criteria` and each `evidence`.
 """
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -104,8 +103,4 @@ def _day(day: date | None) -> str | None:
 
 
 def _filled(**members: object) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if name in _KEPT or not _is_empty(value)}
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or (isinstance(value, str | list | Mapping) and not value)
+    return {name: value for name, value in members.items() if value or name in _KEPT}

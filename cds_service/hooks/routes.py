@@ -102,11 +102,26 @@ def _body() -> bytes:
         raise UnsupportedMediaTypeError("The body must be application/json or application/fhir+json.")
     if request.headers.get("Content-Encoding"):
         raise UnsupportedMediaTypeError("The body must not be compressed.")
-    body = request.get_data(cache=False)
+    length = request.content_length
+    return without_mark(_chunked_body() if length is None else _whole_body(length))
+
+
+def _whole_body(length: int) -> bytes:
+    """Read a body in one piece; `get_data` copies it four times, a tenth of the work for most patients."""
     limit = request.max_content_length
-    if request.content_length is None and limit is not None and len(body) >= limit:  # chunked, and cut there
+    if limit is not None and length > limit:
         raise PayloadTooLargeError(_TOO_LARGE)
-    return without_mark(body)
+    body: bytes = request.environ["wsgi.input"].read(length)
+    if len(body) < length:
+        raise BadRequestError("The body is shorter than its Content-Length says.")
+    return body
+
+
+def _chunked_body() -> bytes:
+    body, limit = request.get_data(cache=False), request.max_content_length
+    if limit is not None and len(body) >= limit:  # it was cut there
+        raise PayloadTooLargeError(_TOO_LARGE)
+    return body
 
 
 def _response(content: object, status: int = 200, mimetype: str = _JSON) -> Response:

@@ -273,6 +273,18 @@ def test_14_a_body_that_is_too_large_is_refused_and_one_of_the_limit_is_read() -
         outcome_of(response)
 
 
+@pytest.mark.parametrize(("announced", "status"), [(0, 200), (1, 400)])
+def test_14_a_body_that_ends_before_its_announced_length_is_refused(
+    ehr: FlaskClient, announced: int, status: int
+) -> None:
+    body = json.dumps(call(chart())).encode()
+    length = {"CONTENT_LENGTH": str(len(body) + announced)}
+    response = ehr.post(SERVICE, data=body, content_type="application/json", environ_overrides=length)
+    assert response.status_code == status
+    if status != 200:
+        outcome_of(response)
+
+
 def test_14_a_body_of_five_megabytes_passes(ehr: FlaskClient) -> None:
     padding = {"resourceType": "Observation", "id": "o", "note": [{"text": "x" * 5_000_000}]}
     cards_of(ehr.post(SERVICE, json=call(chart(observations=bundle(padding)))))
