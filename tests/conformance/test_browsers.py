@@ -25,7 +25,7 @@ def test_every_answer_has_the_headers_of_an_api(method: str, path: str, status: 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_51_a_preflight_from_a_configured_origin_is_allowed(path: str) -> None:
+def test_item_51_a_preflight_from_a_configured_origin_is_allowed(path: str) -> None:
     headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
     response = client(Settings(cors_origins=(ORIGIN,))).options(path, headers=headers)
     assert response.status_code == 204
@@ -38,7 +38,7 @@ def test_51_a_preflight_from_a_configured_origin_is_allowed(path: str) -> None:
     assert response.headers["Vary"] == "Origin"
 
 
-def test_51_answers_and_errors_carry_the_same_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_item_51_answers_and_errors_carry_the_same_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     ehr = client(Settings(cors_origins=(ORIGIN,)))
     headers = {"Origin": ORIGIN}
     answers = [
@@ -56,7 +56,7 @@ def test_51_answers_and_errors_carry_the_same_origin(monkeypatch: pytest.MonkeyP
         assert answer.headers["Vary"] == "Origin"
 
 
-def test_51_other_origins_are_not_allowed_but_caches_are_told() -> None:
+def test_item_51_other_origins_are_not_allowed_but_caches_are_told() -> None:
     for origins in ((), (ORIGIN,)):
         response = client(Settings(cors_origins=origins)).get(
             "/cds-services", headers={"Origin": "https://sandbox.example.org.evil.test"}

@@ -48,7 +48,7 @@ def is_patient_view(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_14_every_file_as_a_body_is_answered_in_json_and_never_with_a_5xx(path: Path) -> None:
+def test_item_14_every_file_as_a_body_is_answered_in_json_and_never_with_a_5xx(path: Path) -> None:
     response = EHR.post(SERVICE, data=path.read_bytes(), content_type="application/json")
     assert response.status_code < 500, response.text
     assert response.content_type in ("application/json", "application/fhir+json")
@@ -58,7 +58,7 @@ def test_14_every_file_as_a_body_is_answered_in_json_and_never_with_a_5xx(path: 
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if is_patient_view(path)], ids=name)
-def test_55_good_requests_are_not_refused_for_their_shape(path: Path) -> None:
+def test_item_55_good_requests_are_not_refused_for_their_shape(path: Path) -> None:
     response = EHR.post(SERVICE, data=path.read_bytes(), content_type="application/json")
     refused = any(path.as_posix().endswith(known) for known in REFUSED)
     assert (response.status_code == 400) is refused, response.text
@@ -69,7 +69,7 @@ def test_55_good_requests_are_not_refused_for_their_shape(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 @pytest.mark.parametrize("key", ["patient", "conditions", "observations"])
-def test_22_every_file_as_a_prefetch_value_is_survived(path: Path, key: str) -> None:
+def test_item_22_every_file_as_a_prefetch_value_is_survived(path: Path, key: str) -> None:
     body = json.dumps(call(chart(**{key: "@"}))).encode().replace(b'"@"', path.read_bytes())
     response = EHR.post(SERVICE, data=body, content_type="application/json")
     assert response.status_code in (200, 400, 412), response.text
