@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -23,6 +24,7 @@ from tests.security.callers import BASE, NOW, claims, compact, elliptic, header,
 
 SAMPLES: Final = Path(__file__).resolve().parents[2] / "sample_bundles"
 DISCOVERY: Final = "/cds-services"
+_LOG = logging.getLogger("cds_service.hooks.routes")
 WHOLE: Final = object()
 KEYS: Final = {"ES384": elliptic(), "RS384": modular()}
 IDS: Final = {"userId": "Practitioner/1", "patientId": "p1"}
@@ -98,6 +100,15 @@ def bearer(path: str, algorithm: str = "ES384", **changed: Any) -> str:
     return f"Bearer {compact(header(alg=algorithm, kid=algorithm), found, KEYS[algorithm], algorithm)}"
 
 
+class _Lines(logging.Handler):
+    def __init__(self, lines: list[Body]) -> None:
+        super().__init__(logging.INFO)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(json.loads(record.getMessage()))
+
+
 class Hospital:
     """`with Hospital(folder) as hospital:` the whole application, and the one tenant who may call it."""
 
@@ -112,11 +123,16 @@ class Hospital:
         moment = datetime.fromtimestamp(NOW, UTC)
         self.app = create_app(given, Tenants((tenant,)), today=lambda: ON, now=lambda: moment)
         self.client = self.app.test_client()
+        self.logged: list[Body] = []  # the lines of the log, one for each call
+        self._log = _Lines(self.logged)
 
     def __enter__(self) -> Self:
+        _LOG.addHandler(self._log)
+        _LOG.setLevel(logging.INFO)
         return self
 
     def __exit__(self, *_: object) -> None:
+        _LOG.removeHandler(self._log)
         self.app.extensions["storage"].close()
 
     def get(self, path: str, **headers: str) -> TestResponse:
