@@ -27,6 +27,7 @@ DISCOVERY: Final = "/cds-services"
 _LOG = logging.getLogger("cds_service.hooks.routes")
 WHOLE: Final = object()
 KEYS: Final = {"ES384": elliptic(), "RS384": modular()}
+PUBLISHED: Final = key_set(*(jwk(key, kid=name) for name, key in KEYS.items()))
 IDS: Final = {"userId": "Practitioner/1", "patientId": "p1"}
 REFERRAL: Final = {  # to an evaluation for liver transplantation
     "resourceType": "ServiceRequest",
@@ -112,10 +113,20 @@ class _Lines(logging.Handler):
 class Hospital:
     """`with Hospital(folder) as hospital:` the whole application, and the one tenant who may call it."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None, **changed: Any) -> None:
-        keys = folder / "keys.json"
-        keys.write_bytes(key_set(*(jwk(key, kid=name) for name, key in KEYS.items())))
-        tenant = Tenant(id="clinic", trust=trust(jwks_url=None, jwks_file=keys), **changed)
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        keys: bytes = PUBLISHED,
+        trusting: Mapping[str, Any] | None = None,
+        **changed: Any,
+    ) -> None:
+        """`keys` is the set that the hospital publishes, `trusting` and the rest are of its tenant."""
+        published = folder / "keys.json"
+        published.write_bytes(keys)
+        trusted = trust(**({"jwks_url": None, "jwks_file": published} | dict(trusting or {})))
+        tenant = Tenant(id="clinic", trust=trusted, **changed)
         given = Settings(
             database_url=SecretStr(f"sqlite:///{folder / 'cds.db'}"),
             **(settings or {}),

@@ -161,7 +161,9 @@ def test_a_search_with_a_system_and_a_bar_is_sent() -> None:
 
 def test_a_dot_that_only_appears_when_it_is_sent_is_not_sent() -> None:
     with FaultyServer() as server:
-        address = Address("http", "127.0.0.1", server.port, ("fhir", "%%32e%%32e", "admin"))  # parse refuses it
+        address = Address(
+            "http", "127.0.0.1", server.port, ("fhir", "%%32e%%32e", "admin")
+        )  # parse refuses it
         with pytest.raises(ForbiddenAddressError):
             _get(Transport(), address)
         assert server.connections == 0
