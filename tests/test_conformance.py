@@ -15,6 +15,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 HOME = HERE / "conformance"
 _NUMBERED = re.compile(r"test_item((?:_(?:and_)?\d\d)+)_[a-z]")
+_NOTES = (HERE.parent / "docs" / "cds-hooks.md").read_text("utf-8")
 ITEMS = {
     1: "discovery answers 200 with a JSON object that holds the array services",
     2: "every service has hook, description, id and title",
@@ -100,6 +101,23 @@ def test_the_checklist_has_56_items() -> None:
 @pytest.mark.parametrize("number", ITEMS)
 def test_every_item_has_a_test_and_one_home(number: int) -> None:
     assert [path.parent for path in homes().get(number, ())] == [HOME], ITEMS[number]
+
+
+def test_the_notes_hold_the_same_list() -> None:
+    section = _NOTES.split("\n## 10 ", 1)[1].split("\n## ", 1)[0]
+    listed = re.findall(r"^(\d+)\. (.*)\.$", section, re.MULTILINE)
+    assert {int(number): text for number, text in listed} == ITEMS
+
+
+def test_every_choice_that_the_standard_leaves_has_a_test() -> None:
+    section = _NOTES.split("\n## 12 ", 1)[1].split("\n## ", 1)[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
+    known = {name for _, name in _functions(HERE)}
+    assert len(rows) > 30
+    for cells in rows:
+        named = re.findall(r"`(test_\w+)`", cells[-1])
+        assert named, cells[0]
+        assert set(named) <= known, cells[0]
 
 
 def test_no_test_speaks_of_an_item_that_is_not_on_the_list() -> None:

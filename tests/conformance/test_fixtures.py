@@ -25,12 +25,17 @@ FILES = sorted(
 EHR = client()
 OURS = {service.hook for service in SERVICES}
 WITH_RECORDS = pytest.mark.skipif(not FILES, reason="no records: no ../shared/records, no MILAN_NET_RECORDS")
+REFERENCE = "patientId is a reference, which HL7's validator refuses too"
 OLDER = "made for CDS Hooks before 1.0"
 NO_UUID = "hookInstance is no UUID"
 
 # Requests of our hooks that are refused on purpose, with the reason.
 REFUSED: Final = {
     "cds-prefetch-proxy/service-request.json": f"{OLDER}: the context has no patientId",
+    "cds-hooks-spec/examples_block00.json": f"{OLDER}: the orders are not in draftOrders",
+    "cqf-ruler/opioidcds-01-request.json": REFERENCE,
+    "cqf-ruler/opioidcds-01-request-prefetch.json": REFERENCE,
+    "request-example-rec-10-illicit-drugs-POS-Opiate-non-synthetic.json": REFERENCE,
     "cqf-ruler/html-request.json": NO_UUID,
     "cqf-ruler/request-HelloWorld.json": NO_UUID,
 }
@@ -154,30 +159,40 @@ def test_item_55_resources_in_the_envelope_of_a_batch_are_no_prefetch() -> None:
 
 CARD: Final[Body] = {"summary": "x", "indicator": "info", "source": {"label": "x"}}
 LINK: Final[Body] = {"label": "x", "url": "https://x.org", "type": "absolute"}
+GOOD: Final[Body] = {"label": "x", "isRecommended": True}
 ANSWERS: Final = {
     "cdshooks-response-empty": ({"cards": []}, VALID),
     "cdshooks-response-two-cards": ({"cards": [CARD, CARD]}, VALID),
     "cdshooks-response-empty-source": ({"cards": [CARD | {"source": {}}]}, INVALID),
-    "cdshooks-response-link: a context for a page": (
-        {"cards": [CARD | {"links": [LINK | {"appContext": "x"}]}]},
-        INVALID,
+    "cdshooks-response-link: a card with a source that has an address": (
+        {"cards": [CARD | {"source": {"label": "x", "url": "https://x.org/a---b#420"}}]},
+        VALID,
     ),
-    "cdshooks-response-source-link: no address": (
-        {"cards": [CARD | {"source": {"label": "x", "url": "x"}}]},
-        INVALID,
-    ),
-    "cdshooks-response-suggestion: nothing says how to select; and the summary has 159 characters": (
-        {"cards": [CARD | {"suggestions": [{"label": "x"}]}]},
-        INVALID,
-    ),
-    "stricter than HL7's models: a summary has 139 characters at most": (
-        {"cards": [CARD | {"summary": "x" * 140}]},
-        INVALID,
-    ),
-    "stricter than HL7's models: a link says its type": (
+    "cdshooks-response-source-link: a link without a type; the text asks for one, HL7's models do not": (
         {"cards": [CARD | {"links": [{"label": "x", "url": "https://x.org"}]}]},
         INVALID,
     ),
+    "cdshooks-response-source-link: a summary of 140 characters or more; the text allows 139": (
+        {"cards": [CARD | {"summary": "x" * 140}]},
+        INVALID,
+    ),
+    "cdshooks-response-suggestion: nothing says how to select": (
+        {"cards": [CARD | {"suggestions": [{"label": "x"}]}]},
+        INVALID,
+    ),
+    "cds-resp-1: two recommended where one can be chosen": (
+        {"cards": [CARD | {"selectionBehavior": "at-most-one", "suggestions": [GOOD, GOOD]}]},
+        INVALID,
+    ),
+    "cds-resp-3: a context for a page": (
+        {"cards": [CARD | {"links": [LINK | {"appContext": "x"}]}]},
+        INVALID,
+    ),
+    "cds-resp-4: a reason without a display": (
+        {"cards": [CARD | {"overrideReasons": [{"code": "x", "system": "urn:x"}]}]},
+        INVALID,
+    ),
+    "systemActions must not be empty": ({"cards": [], "systemActions": []}, INVALID),
     "laxer than HL7's validator: an extension need not be registered": (
         {"cards": [CARD | {"extension": {"org.example": {"x": 1}}}]},
         VALID,

@@ -157,6 +157,11 @@ def test_item_11_each_service_answers_its_own_hook_and_no_other(
         assert outcome_of(response)["expression"] == ["hook"]
 
 
+def test_item_10_a_hook_instance_may_be_in_upper_case_and_means_the_same(ehr: FlaskClient) -> None:
+    expected = cards_of(ehr.post(SERVICE, json=call(chart())))
+    assert cards_of(ehr.post(SERVICE, json=call(chart(), hookInstance=HOOK_INSTANCE.upper()))) == expected
+
+
 TOKEN = {"access_token": "t", "token_type": "Bearer", "expires_in": 300, "scope": "x", "subject": "cds"}
 
 
@@ -219,6 +224,25 @@ def test_item_13_unknown_members_are_ignored_everywhere(hospital: Hospital, serv
     body["context"] |= {"com.example": {"deep": []}} | UNKNOWN
     assert cards_of(hospital.ask(service, body)) == expected
     assert expected
+
+
+@EACH_SERVICE
+@pytest.mark.parametrize("members", [{"fhirServer": None, "fhirAuthorization": None, "extension": None}, {}])
+def test_item_13_an_optional_member_that_is_null_is_as_good_as_left_out(
+    hospital: Hospital, service: Service, members: Any
+) -> None:
+    context = {"encounterId": None} | context_of(service)
+    if "encounterId" not in MEMBERS[service.hook]:
+        context["encounterId"] = None
+    body = call_of(service, context=context, **members)
+    assert cards_of(hospital.ask(service, body)) == cards_of(hospital.ask(service))
+
+
+@EACH_SERVICE
+@pytest.mark.parametrize("nothing", [None, {}])
+def test_item_13_so_is_an_empty_prefetch(hospital: Hospital, service: Service, nothing: Any) -> None:
+    bare = hospital.ask(service, call_of(service, ...))
+    assert hospital.ask(service, call_of(service, nothing)).data == bare.data
 
 
 def test_item_13_also_where_a_token_is_given(ehr: FlaskClient) -> None:
@@ -344,6 +368,21 @@ def test_item_14_json_and_fhir_json_are_the_media_types(
     response = ehr.post(SERVICE, data=body % HOOK_INSTANCE.encode(), content_type=content_type)
     assert response.status_code == status
     outcome_of(response)
+
+
+@pytest.mark.parametrize("accept", ["application/fhir+json, */*;q=0.1", "text/html", "x", ""])
+def test_item_14_what_a_client_says_it_accepts_is_not_looked_at(ehr: FlaskClient, accept: str) -> None:
+    response = ehr.post(SERVICE, json=call(chart()), headers={"Accept": accept})
+    assert len(cards_of(response)) == 1
+
+
+def test_item_14_of_two_members_of_one_name_the_last_counts(ehr: FlaskClient) -> None:
+    body = json.dumps(call(chart())).encode()
+    assert cards_of(ehr.post(SERVICE, data=body, content_type="application/json"))
+    twice = body[:-1] + b', "hook": "order-sign"}'
+    assert ehr.post(SERVICE, data=twice, content_type="application/json").status_code == 400
+    twice = b'{"hook": "order-sign", ' + body[1:]
+    assert cards_of(ehr.post(SERVICE, data=twice, content_type="application/json"))
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity", "x"])
