@@ -96,7 +96,7 @@ def test_item_39_an_unknown_service_takes_no_feedback(hospital: Hospital) -> Non
 @EACH_SERVICE
 def test_item_39_an_unknown_card_fails_nothing_of_the_rest(hospital: Hospital, service: Service) -> None:
     (card,) = cards_of(hospital.ask(service, call_of(service)))
-    moment = f"2026-11-23T10:00:{SERVICES.index(service):02d}Z"
+    moment = f"2026-11-23T11:30:{SERVICES.index(service):02d}Z"  # told of at no other moment
     known = told("accepted", card=card["uuid"], outcomeTimestamp=moment)
     unknown = told(card="00000000-0000-4000-8000-000000004711", outcomeTimestamp=moment)
     assert hospital.post(feedback_of(service), {"feedback": [unknown, known]}).status_code == 200
