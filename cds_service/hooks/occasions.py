@@ -76,7 +76,14 @@ def _considered(
     if not isinstance(context, OrderSelectContext):
         return [(item, True) for item in drafted]
     chosen = {"/".join(selection.split("/")[-2:]) for selection in context.selections}
-    return [(item, item.reference in chosen) for item in drafted]
+    return [(item, _is_chosen(item.reference, chosen)) for item in drafted]
+
+
+def _is_chosen(reference: str | None, chosen: set[str]) -> bool:
+    """Whether `Type/id` is among the selections, if only by its bare id; a draft without an id may be any of them."""
+    if reference is None:
+        return bool(chosen)
+    return not chosen.isdisjoint((reference, reference.rpartition("/")[2]))
 
 
 def manner(found: Occasion, assessment: Assessment) -> Manner | None:

@@ -64,8 +64,11 @@ def test_an_order_to_sign_is_an_occasion_only_if_it_is_of_a_kind_we_speak_about(
             ["ServiceRequest/d0", "ServiceRequest/d1"],
             {DraftKind.TRANSPLANT_EVALUATION, DraftKind.LIVER_RESECTION},
         ),
+        (["d0"], {DraftKind.TRANSPLANT_EVALUATION}),
         ([], None),
         (["ServiceRequest/other"], None),
+        (["other", "", "/", "ServiceRequest"], None),
+        (["MedicationRequest/d0"], None),
     ],
 )
 def test_of_the_drafts_on_the_pad_only_those_just_selected_are_an_occasion(
@@ -74,6 +77,14 @@ def test_of_the_drafts_on_the_pad_only_those_just_selected_are_an_occasion(
     context = OrderSelectContext(**IDS, draft_orders=drafts(REFERRAL, RESECTION), selections=selections)
     found = found_in(context)
     assert (None if found is None else found.drafts) == kinds
+
+
+@pytest.mark.parametrize(("selections", "is_occasion"), [(["ServiceRequest/other"], True), ([], False)])
+def test_a_draft_without_an_id_may_be_what_was_selected(selections: list[str], is_occasion: bool) -> None:
+    pad = drafts(REFERRAL)
+    del pad["entry"][0]["resource"]["id"]
+    context = OrderSelectContext(**IDS, draft_orders=pad, selections=selections)
+    assert (found_in(context) is not None) is is_occasion
 
 
 def test_every_draft_on_the_pad_counts_as_ordered() -> None:
