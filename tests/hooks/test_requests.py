@@ -117,6 +117,13 @@ def test_12_a_wrong_authorization_is_named(ehr: FlaskClient, token: Any, path: s
     assert CANARY not in response.text
 
 
+def test_12_a_whole_number_of_seconds_may_be_written_with_a_point(ehr: FlaskClient) -> None:
+    token = json.dumps(TOKEN).replace("300", "300.0")
+    body = json.dumps(call(chart(), fhirServer="https://ehr.example.org/fhir", fhirAuthorization=0))
+    text = body.replace('"fhirAuthorization": 0', f'"fhirAuthorization": {token}')
+    assert ehr.post(SERVICE, data=text, content_type="application/json").status_code == 200
+
+
 def test_12_an_authorization_needs_a_server(ehr: FlaskClient) -> None:
     response = ehr.post(SERVICE, json=call(chart(), fhirAuthorization=TOKEN))
     assert response.status_code == 400

@@ -38,6 +38,21 @@ def test_51_a_preflight_from_a_configured_origin_is_allowed(path: str) -> None:
     assert response.headers["Vary"] == "Origin"
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        (PATHS[0], "GET, HEAD, OPTIONS"),
+        (PATHS[1], "OPTIONS, POST"),
+        (PATHS[2], "OPTIONS, POST"),
+        ("/x", "OPTIONS"),
+    ],
+)
+def test_51_options_tells_what_an_address_answers_to(path: str, methods: str) -> None:
+    response = client().options(path)
+    assert response.status_code == 204
+    assert response.headers["Allow"] == methods
+
+
 def test_51_answers_and_errors_carry_the_same_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     ehr = client(Settings(cors_origins=(ORIGIN,)))
     headers = {"Origin": ORIGIN}
