@@ -18,6 +18,7 @@ from cds_service.integrator.keys import PUBLIC, make, private_key, sign
 from cds_service.settings import Settings
 from cds_service.tenants import Tenant, Tenants, Trust, open_tenants
 from tests.hooks.calls import ON, chart
+from tests.loopback import Later
 
 ISSUER = "https://ehr.example.org"
 BASE = "https://cds.example.org"
@@ -29,15 +30,6 @@ RULES: Mapping[str, Any] = {
 }
 few = settings(max_examples=15)  # beside the cases that schemathesis always tries
 fewer = settings(max_examples=4)
-
-
-class Later:
-    """An application that is made when the tests run, not when they are collected."""
-
-    made: Flask
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        return self.made(environ, start_response)
 
 
 def described(**manner: bool) -> BaseSchema:
