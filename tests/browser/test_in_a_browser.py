@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,24 +71,21 @@ def bedside(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bedside]
     """The referral sample in an EHR, and a service that asks who calls or does not."""
     make(tmp_path)
     signing = private_key(tmp_path, "ES384") if request.param == "signed" else None
-    later = Later()
-    with playing(list(copy.deepcopy(SAMPLES["01-meets"]().resources).values()), signing) as ehr:
-        with listening(later) as service:
-            settings = Settings(
-                cors_origins=(ehr.origin,), database_url=SecretStr(f"sqlite:///{tmp_path}/kept.db")
-            )
-            tenants = clinic(tmp_path, service) if signing else open_tenants()
-            app = create_app(settings, tenants, today=lambda: ON)
-            asked: list[str] = []
-            app.before_request(lambda: asked.append(f"{flask.request.method} {flask.request.path}"))
-            later.made = app
-            yield Bedside(
-                ehr,
-                f"{service}/cds-services",
-                asked,
-                app.extensions["storage"],
-                settings if signing else None,
-            )
+    later, asked = Later(), list[str]()
+    chart = list(copy.deepcopy(SAMPLES["01-meets"]().resources).values())
+    with playing(chart, signing) as ehr, listening(later) as service:
+        kept = SecretStr(f"sqlite:///{tmp_path}/kept.db")
+        settings = Settings(cors_origins=(ehr.origin,), database_url=kept)
+        tenants = clinic(tmp_path, service) if signing else open_tenants()
+        app = later.made = create_app(settings, tenants, today=lambda: ON)
+        app.after_request(partial(noted, asked))
+        storage = app.extensions["storage"]
+        yield Bedside(ehr, f"{service}/cds-services", asked, storage, settings if signing else None)
+
+
+def noted(asked: list[str], response: flask.Response) -> flask.Response:
+    asked.append(f"{flask.request.method} {flask.request.path}")
+    return response
 
 
 def clinic(keys: Path, service: str) -> Tenants:
