@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
+from cds_service.demo.fhir import PREFIX, demo_app
 from cds_service.errors import HttpError, UnauthorizedError
 from cds_service.hooks.services import SERVICES
 from cds_service.settings import Settings
@@ -22,7 +24,7 @@ from tests.samples.generate import SAMPLES, request
 
 Json = dict[str, Any]
 Named = Iterator[tuple[str, Json]]
-VALUE_SETS = Path(__file__).parents[2] / "fhir_mappings" / "valuesets"
+ROOT = Path(__file__).parents[2]
 DRAFTED = ("306316000", "61326000", "764695006")  # a transplant referral, a liver resection, receptor imaging
 UNREADABLE = "Condition/bone-metastasis-unreadable-bone"  # which is what this sample asks about
 
@@ -90,10 +92,10 @@ def errors() -> Named:
 
 def published() -> Named:
     """The code system, value sets and maps that are FHIR resources; beside them lie lists of words, which are not."""
-    for path in sorted(VALUE_SETS.glob("*.json")):
-        content = json.loads(path.read_text("utf-8"))
+    for file in (files("fhir_mappings") / "valuesets").iterdir():
+        content = json.loads(file.read_text("utf-8"))
         if "resourceType" in content:
-            yield path.name, content
+            yield file.name, content
 
 
 def samples() -> Named:
@@ -107,12 +109,26 @@ def samples() -> Named:
             yield file, chart
 
 
+def demonstrated() -> Named:
+    """What the demonstration's endpoint answers: its CapabilityStatement, searches with and without results, errors."""
+    server = demo_app(ROOT / "sample_bundles").test_client()
+    for address in (
+        "metadata",
+        "Condition?patient=meets",
+        "Observation?patient=chart-of-2000-resources&_count=3",
+        "Specimen?patient=no-such-patient",
+        "Condition?code=x",
+        "Patient/no-such-patient",
+    ):
+        yield f"demo {address}", server.get(f"{PREFIX}/{address}").get_json(force=True)
+
+
 # --- what is said of it -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def emitted() -> dict[str, Json]:
-    return dict(chain(suggested(), errors(), published(), samples()))
+    return dict(chain(suggested(), errors(), published(), samples(), demonstrated()))
 
 
 def test_two_validators_find_every_resource_valid_that_we_emit(node: Node, emitted: dict[str, Json]) -> None:
@@ -125,6 +141,7 @@ def test_two_validators_find_every_resource_valid_that_we_emit(node: Node, emitt
 def test_what_is_validated_is_of_every_kind_that_we_emit(emitted: dict[str, Json]) -> None:
     kinds = {resource["resourceType"] for resource in emitted.values()}
     assert {"ServiceRequest", "OperationOutcome", "CodeSystem", "ValueSet", "ConceptMap", "Bundle"} <= kinds
+    assert "CapabilityStatement" in kinds
     orders = [name for name, resource in emitted.items() if resource.get("intent") == "proposal"]
     assert {name.partition(":")[0].split()[1] for name in orders} == {
         "on-site",
