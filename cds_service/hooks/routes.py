@@ -66,7 +66,7 @@ def hooks(journey: Journey, gate: Gate, settings: Settings) -> Blueprint:
 
     @blueprint.get("/openapi.json")
     def describe() -> Response:
-        return _response(openapi.document())
+        return _response(openapi.document(is_open=gate.is_open, has_open_discovery=settings.open_discovery))
 
     @blueprint.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
@@ -146,9 +146,13 @@ def attach(app: Flask, cors_origins: tuple[str, ...]) -> None:
 def _begin() -> Response | None:
     g.started = time.monotonic()
     g.log = {}
-    return (
-        Response(status=204, headers={"Allow": "GET, POST, OPTIONS"}) if request.method == "OPTIONS" else None
-    )
+    return Response(status=204, headers={"Allow": _methods()}) if request.method == "OPTIONS" else None
+
+
+def _methods() -> str:
+    """What the address that is asked about answers to."""
+    found = request.url_rule.methods if request.url_rule is not None else None
+    return ", ".join(sorted(found or {"OPTIONS"}))
 
 
 def _finish(response: Response, cors_origins: tuple[str, ...]) -> Response:

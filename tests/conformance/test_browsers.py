@@ -246,3 +246,18 @@ def test_item_53_the_audience_is_the_tidy_address_unless_the_tenant_lists_anothe
 def test_a_patient_of_the_sandbox_without_a_tumour_gets_no_card() -> None:
     prefetch = {"patient": PATIENT, "conditions": bundle()}
     assert cards_of(client().post(SERVICE, json=call(prefetch))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        (DISCOVERY, "GET, HEAD, OPTIONS"),
+        (SERVICE, "OPTIONS, POST"),
+        (FEEDBACK, "OPTIONS, POST"),
+        ("/x", "OPTIONS"),
+    ],
+)
+def test_item_51_options_tells_what_an_address_answers_to(path: str, methods: str) -> None:
+    response = client().options(path)
+    assert response.status_code == 204
+    assert response.headers["Allow"] == methods

@@ -1,5 +1,6 @@
 """What the members of a call may be, and how it is told what is wrong (cds-hooks.md 2 and 10)."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,13 @@ def test_item_12_a_wrong_authorization_is_named(ehr: FlaskClient, token: Any, pa
     assert response.status_code == 400
     assert outcome_of(response)["expression"] == [path]
     assert CANARY not in response.text
+
+
+def test_item_12_a_whole_number_of_seconds_may_be_written_with_a_point(ehr: FlaskClient) -> None:
+    body = json.dumps(call(chart(), fhirServer="https://ehr.example.org/fhir", fhirAuthorization=TOKEN))
+    text = body.replace('"expires_in": 300', '"expires_in": 300.0')
+    assert text != body
+    assert ehr.post(SERVICE, data=text, content_type="application/json").status_code == 200
 
 
 def test_item_12_an_authorization_needs_a_server(ehr: FlaskClient) -> None:
