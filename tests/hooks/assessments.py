@@ -84,7 +84,7 @@ def facts() -> Facts:
     gaps: dict[str, Any] = {
         field.name: Fact(gap=Gap(GapKind.NOT_RECORDED, "not recorded"))
         for field in fields(Facts)
-        if field.name not in ("patient", "issues", "mendings", "foreign")
+        if field.name not in ("patient", "issues", "mendings", "foreign", "unread_parts")
     }
     gaps["neuroendocrine_tumour"] = Fact(Presence.PRESENT, (Evidence("Condition/net", "code"),))
     gaps["liver_metastases"] = Fact(

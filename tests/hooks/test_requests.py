@@ -310,7 +310,7 @@ def test_18_null_and_an_empty_bundle_are_no_data(ehr: FlaskClient, nothing: Any)
 @pytest.mark.parametrize("failed", [OUTCOME, bundle(OUTCOME)])
 def test_19_a_failed_query_is_never_a_negative_finding(ehr: FlaskClient, failed: Any) -> None:
     (card,) = cards_of(ehr.post(SERVICE, json=call(chart(observations=failed))))
-    assert "query for Observation resources failed" in card["detail"]
+    assert "Observation resources could not be read" in card["detail"]
 
 
 def test_21_what_belongs_to_another_patient_is_not_used(ehr: FlaskClient) -> None:
