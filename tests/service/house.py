@@ -3,7 +3,7 @@
 import copy
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -53,6 +53,10 @@ class House:
 
     client: FlaskClient
     clock: Clock
+
+    def again(self) -> "House":
+        """The same service for another thread."""
+        return replace(self, client=self.client.application.test_client())
 
     def post(self, name: str, path: str, body: Body, **claimed: Any) -> TestResponse:
         """A signed call of a tenant."""

@@ -38,7 +38,7 @@ def targets(server: FaultyServer) -> list[str]:
 
 
 def query(key: str) -> str:
-    return f"Patient/{MEETS.id}" if key == "patient" else f"{PARTS[key]}?patient={MEETS.id}"
+    return f"Patient/{MEETS.id}" if key == "patient" else f"{PARTS[key]}?patient={MEETS.id}&_count=200"
 
 
 def whole(clinic: House) -> list[Body]:
