@@ -32,9 +32,10 @@ WITH_NET = (MEETS, OUTSIDE, NOT_YET)
 EVERYBODY = (*WITH_NET, NO_NET)
 RESOURCES = tuple(resource for patient in EVERYBODY for resource in patient.resources)
 REQUIRED = ("patient", "conditions")
-FAULTS = tuple(every_fault("http://127.0.0.1:1/fhir"))
 IS_FULL = bool(os.environ.get("MILAN_NET_FULL_MATRIX") or os.environ.get("CI"))
-_SECONDS = 1.2  # for a call
+FAULTS = tuple(every_fault("http://127.0.0.1:1/fhir"))
+ENDLESS = tuple(name for name in FAULTS if name.startswith(("late", "dripping", "endless")))
+_SECONDS = 1.0  # for a call
 _SLACK = 4.0  # machines that run tests are busy
 
 
@@ -109,7 +110,8 @@ def check(site: Site, patient: Patient, key: str, response: TestResponse) -> Non
     right = faultless(site, patient)
     if card == right:
         return
-    assert f"{PARTS[key]} resources could" in told(card), key
+    assert told(card), key
+    assert f"{PARTS[key]} resources could" in told(card) or key == "patient", key  # a read has no next page
     for criterion, answer in answers(card).items():
         assert answer in ("unknown", answers(right)[criterion]), (key, criterion)
     assert (verdict(card) == "meets") <= (verdict(right) == "meets")
@@ -140,7 +142,7 @@ def test_a_fault_in_one_query_gives_the_right_card_or_says_what_was_not_read(sit
     assert {token for server in site.servers.values() for token in server.tokens} <= {f"Bearer {ACCESS_TOKEN}"}
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", [name for name in FAULTS if IS_FULL or name not in ENDLESS])
 def test_a_fault_in_every_query_is_a_412_and_with_the_required_parts_at_hand_a_card(
     site: Site, name: str
 ) -> None:
@@ -174,17 +176,20 @@ def test_a_server_that_is_down_is_left_alone_for_a_while_and_asked_again_afterwa
     assert len(server.seen) > asked, "and closes once the server answers"
 
 
-def test_many_calls_for_a_dead_server_do_not_starve_another_hospital(site: Site) -> None:
-    dead, alive = site.servers["patient"], site.servers["orders"]
-    dead.fault = faults.silence
-    expected = [faultless(site, OUTSIDE)]
-    with ThreadPoolExecutor(24) as threads:
-        waiting = [threads.submit(site.ask, MEETS, "patient") for _ in range(20)]
-        time.sleep(0.2)
-        for _ in range(3):
-            began = time.monotonic()
-            body = OUTSIDE.call(..., alive.base)
-            assert cards_of(site.house.again().post(OUTSIDE.id, PATH, body)) == expected
-            assert time.monotonic() - began < _SECONDS
-        assert {call.result().status_code for call in waiting} == {412}
-
+def test_many_calls_for_a_dead_server_do_not_starve_another_hospital(tmp_path: Path) -> None:
+    with FaultyServer(faults.silence) as dead, FaultyServer(resources=RESOURCES) as alive:
+        clinic = house(
+            tmp_path,
+            tenant("dead", tmp_path, fhir_servers=(dead.base,), deadline_ms=3000),
+            tenant("alive", tmp_path, fhir_servers=(alive.base,), deadline_ms=10_000),
+        )
+        expected = clinic.cards("alive", OUTSIDE.call(OUTSIDE.prefetch))
+        with ThreadPoolExecutor(24) as threads:
+            body = MEETS.call(..., dead.base)
+            waiting = [threads.submit(clinic.again().post, "dead", PATH, body) for _ in range(24)]
+            while not dead.seen:
+                time.sleep(0.01)
+            for _ in range(3):
+                assert clinic.cards("alive", OUTSIDE.call(..., alive.base)) == expected
+            assert not all(call.done() for call in waiting), "the others are still waiting"
+            assert {call.result().status_code for call in waiting} == {412}

@@ -35,9 +35,10 @@ public class HapiServer {
     server.registerProviders(
         beans.getBean("myResourceProvidersR4", ResourceProviderFactory.class).createProviders());
     server.registerProvider(beans.getBean(JpaSystemProvider.class));
-    server.setPagingProvider(beans.getBeanFactory().createBean(DatabaseBackedPagingProvider.class));
-    server.setDefaultPageSize(20); // as in HAPI's own starter project, and the maximum too
-    server.setMaximumPageSize(200);
+    DatabaseBackedPagingProvider paging = beans.getBeanFactory().createBean(DatabaseBackedPagingProvider.class);
+    paging.setDefaultPageSize(20); // as in HAPI's own starter project, and the maximum too
+    paging.setMaximumPageSize(200);
+    server.setPagingProvider(paging);
     server.setDefaultResponseEncoding(EncodingEnum.JSON);
     server.setServerAddressStrategy(new HardcodedServerAddressStrategy(base));
     return server;
