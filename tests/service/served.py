@@ -42,7 +42,14 @@ class Served:
 def token(path: str = PATH, **claimed: Any) -> str:
     """A header with a token that passes now, once."""
     now = int(time.time())
-    made = {"iat": now, "exp": now + 300, "jti": str(uuid4()), "sub": CLINIC, "iss": ISSUER, "aud": BASE + path}
+    made = {
+        "iat": now,
+        "exp": now + 300,
+        "jti": str(uuid4()),
+        "sub": CLINIC,
+        "iss": ISSUER,
+        "aud": BASE + path,
+    }
     return f"Bearer {compact(header(), claims(**(made | claimed)))}"
 
 

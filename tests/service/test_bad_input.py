@@ -17,7 +17,9 @@ from tests.service.served import CLINIC, PATH, Served, serving, tenants_file, to
 
 MEETS = sample("01-meets")
 ENDPOINTS = tuple(
-    path for service in SERVICES for path in (f"/cds-services/{service.id}", f"/cds-services/{service.id}/feedback")
+    path
+    for service in SERVICES
+    for path in (f"/cds-services/{service.id}", f"/cds-services/{service.id}/feedback")
 )
 HOOKS = {f"/cds-services/{service.id}": service.hook for service in SERVICES}
 MAX_BODY = 1_000_000
@@ -93,14 +95,22 @@ def test_a_body_beyond_the_limit_is_a_413(clinic: House, path: str) -> None:
     assert post(clinic, path, b'"' + b"x" * MAX_BODY + b'"') == 413
 
 
-@pytest.mark.parametrize("mimetype", ["application/json", "application/fhir+json", "application/json; charset=utf-8"])
-def test_both_types_of_json_are_read_with_any_parameter(clinic: House, mimetype: str) -> None:
-    assert post(clinic, PATH, json.dumps(MEETS.call(MEETS.prefetch)).encode(), **{"Content-Type": mimetype}) == 200
-
-
-@pytest.mark.parametrize("number", [DIGITS, f"-{LONG}", f"1.{DIGITS}", f"1e{DIGITS}", "1e999", "-1e-999", "0e99999"])
 @pytest.mark.parametrize(
-    "place", ['"total":%s', '"entry":[{"resource":{"resourceType":"Observation","valueQuantity":{"value":%s}}}]']
+    "mimetype", ["application/json", "application/fhir+json", "application/json; charset=utf-8"]
+)
+def test_both_types_of_json_are_read_with_any_parameter(clinic: House, mimetype: str) -> None:
+    assert (
+        post(clinic, PATH, json.dumps(MEETS.call(MEETS.prefetch)).encode(), **{"Content-Type": mimetype})
+        == 200
+    )
+
+
+@pytest.mark.parametrize(
+    "number", [DIGITS, f"-{LONG}", f"1.{DIGITS}", f"1e{DIGITS}", "1e999", "-1e-999", "0e99999"]
+)
+@pytest.mark.parametrize(
+    "place",
+    ['"total":%s', '"entry":[{"resource":{"resourceType":"Observation","valueQuantity":{"value":%s}}}]'],
 )
 def test_no_number_however_long_is_a_bug(clinic: House, number: str, place: str) -> None:
     whole = json.dumps(MEETS.call(MEETS.prefetch | {"observations": "HERE"}))
@@ -119,25 +129,57 @@ def test_of_two_members_of_one_name_the_last_counts_in_both_readings(clinic: Hou
 
 
 ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(
-            ["resourceType", "entry", "resource", "id", "code", "coding", "link", "total", "subject", "context"]
-            + ["feedback", "card", "outcome", "conditions", "draftOrders", "selections", "prefetch", "status"]
-        ),
-        inner,
-        max_size=4,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "resourceType",
+                    "entry",
+                    "resource",
+                    "id",
+                    "code",
+                    "coding",
+                    "link",
+                    "total",
+                    "subject",
+                    "context",
+                ]
+                + [
+                    "feedback",
+                    "card",
+                    "outcome",
+                    "conditions",
+                    "draftOrders",
+                    "selections",
+                    "prefetch",
+                    "status",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=20,
 )
 CONTEXT = {"userId": ME, "patientId": MEETS.id, "encounterId": "e1", "selections": ["ServiceRequest/x"]}
 
 
-@given(path=st.sampled_from(ENDPOINTS), odd=ANY_JSON, member=st.sampled_from(["context", "drafts", "prefetch", "all"]))
+@given(
+    path=st.sampled_from(ENDPOINTS),
+    odd=ANY_JSON,
+    member=st.sampled_from(["context", "drafts", "prefetch", "all"]),
+)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_json_of_any_shape_is_a_bug(clinic: House, path: str, odd: object, member: str) -> None:
-    drafts = dict.fromkeys(("draftOrders", "conditions", "appointments"), odd if member == "drafts" else bundle())
+    drafts = dict.fromkeys(
+        ("draftOrders", "conditions", "appointments"), odd if member == "drafts" else bundle()
+    )
     body: Body = {
         "hook": HOOKS.get(path, ""),
         "hookInstance": HOOK_INSTANCE,
@@ -188,7 +230,8 @@ def test_a_body_that_is_packed_is_not_unpacked(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "patient", ["a/b", "a?b", "a&b=c", "a#b", "a%2fb", "a b", "../x", "é", "", "x" * 65, "a\n", "{{x}}", "a|b", "a_b"]
+    "patient",
+    ["a/b", "a?b", "a&b=c", "a#b", "a%2fb", "a b", "../x", "é", "", "x" * 65, "a\n", "{{x}}", "a|b", "a_b"],
 )
 def test_an_id_that_would_need_encoding_in_a_query_is_refused_before_any_is_made(
     clinic: House, patient: str

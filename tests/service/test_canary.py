@@ -66,7 +66,12 @@ WRONG = {  # paths, bodies and headers by the status they have to get
     404: [(f"/cds-services/{CANARY}", call()), (f"/cds-services/{CANARY}/feedback", {})],
     412: [(PATH, call(prefetch={CANARY: IDENTITY})), (PATH, call(prefetch={"patient": OUTCOME}))],
 }
-ILL_FORMED = [f'{{"hook":"{CANARY}"', f'{{"context":{{"patientId":"{CANARY}\\ud800"}}}}', f'["{CANARY}"]', CANARY]
+ILL_FORMED = [
+    f'{{"hook":"{CANARY}"',
+    f'{{"context":{{"patientId":"{CANARY}\\ud800"}}}}',
+    f'["{CANARY}"]',
+    CANARY,
+]
 
 
 @pytest.fixture
@@ -86,9 +91,7 @@ def assert_database_is_clean(folder: Path) -> None:
         assert secret.encode() not in written
 
 
-def test_no_error_repeats_anything(
-    clinic: House, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
+def test_no_error_repeats_anything(clinic: House, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     caplog.set_level(logging.DEBUG)
     for status, calls in WRONG.items():
         for path, body in calls:
@@ -163,7 +166,9 @@ def test_a_card_and_feedback_on_it_leave_no_name_behind(
     assert_database_is_clean(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["500", "HTML", "OperationOutcome", "reset", "another type", "endless paging"])
+@pytest.mark.parametrize(
+    "name", ["500", "HTML", "OperationOutcome", "reset", "another type", "endless paging"]
+)
 def test_a_fetch_that_fails_tells_neither_what_was_asked_nor_what_came(
     name: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:

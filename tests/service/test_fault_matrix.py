@@ -139,7 +139,9 @@ def test_a_fault_in_one_query_gives_the_right_card_or_says_what_was_not_read(sit
             for (_, key), (patient, call) in calls.items():
                 check(site, patient, key, call.result())
     assert site.stranger.seen == []
-    assert {token for server in site.servers.values() for token in server.tokens} <= {f"Bearer {ACCESS_TOKEN}"}
+    assert {token for server in site.servers.values() for token in server.tokens} <= {
+        f"Bearer {ACCESS_TOKEN}"
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if IS_FULL or name not in ENDLESS])

@@ -20,7 +20,9 @@ MENDED = ("20-bone-metastasis-unreadable",)  # its question is an element that n
 _TRIES = 3
 _SECONDS = 120  # for 2000 resources in one transaction
 
-pytestmark = pytest.mark.skipif(not BASE, reason="MILAN_NET_TEST_FHIR_SERVER names no FHIR server (make hapi)")
+pytestmark = pytest.mark.skipif(
+    not BASE, reason="MILAN_NET_TEST_FHIR_SERVER names no FHIR server (make hapi)"
+)
 
 
 @pytest.fixture(scope="module")

@@ -109,9 +109,7 @@ def test_what_stands_on_one_tenants_server_is_not_told_to_the_other(both: House,
     assert both.post(SOUTH, PATH, MEETS.call(..., servers[1].base)).status_code == 412
 
 
-def test_a_dead_server_of_one_tenant_costs_the_other_no_answer(
-    both: House, servers: Servers
-) -> None:
+def test_a_dead_server_of_one_tenant_costs_the_other_no_answer(both: House, servers: Servers) -> None:
     servers[0].fault = faults.hang_up
     for _ in range(6):
         both.cards(NORTH, MEETS.call(UNTOLD, servers[0].base))
