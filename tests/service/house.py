@@ -22,7 +22,7 @@ from tests.samples.generate import SAMPLES
 from tests.security.callers import BASE, ISSUER, claims, compact, elliptic, header, jwk, key_set
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-ACCESS_TOKEN = "canary-token.0123456789"  # noqa: S105  of no server
+ACCESS_TOKEN = "canary-token.0123456789"
 PATIENT_VIEW = "milan-net-patient-view"
 ME, COLLEAGUE = "Practitioner/1", "PractitionerRole/2"
 _NUMBERS = itertools.count()

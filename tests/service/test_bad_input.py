@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -61,7 +60,7 @@ def post(clinic: House, path: str, data: bytes, **headers: str) -> int:
     """The status of a signed call, whose error is told as an OperationOutcome."""
     given = {"Content-Type": "application/json"} | headers
     response = clinic.client.post(path, data=data, headers=clinic.signed(CLINIC, path) | given)
-    if response.status_code != 200:  # noqa: PLR2004
+    if response.status_code != 200:
         outcome_of(response)
     return response.status_code
 

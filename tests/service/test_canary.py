@@ -126,7 +126,7 @@ def test_no_refusal_repeats_anything(
     data: bytes,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    known = {} if status == 401 else clinic.signed(CLINIC, PATH)  # noqa: PLR2004
+    known = {} if status == 401 else clinic.signed(CLINIC, PATH)
     response = clinic.client.post(PATH, data=data, headers=known | headers)
     assert response.status_code == status
     assert_clean(response.text + str(response.headers) + caplog.text)
@@ -178,7 +178,7 @@ def test_a_fetch_that_fails_tells_neither_what_was_asked_nor_what_came(
         body = call(**granted(server.base), prefetch=...)
         del body["prefetch"]
         response = clinic.post(CLINIC, PATH, body)
-        if response.status_code != 200:  # noqa: PLR2004  a card may say what stands in the chart
+        if response.status_code != 200:
             assert_clean(response.text)
         server.fault = faults.body(b'{"resourceType": "%b"}' % CANARY.encode())
         assert_clean(clinic.post(CLINIC, PATH, body).text)
@@ -205,7 +205,7 @@ def _use(served: Served, server: FaultyServer) -> None:
     """Everything that a caller may do, right and wrong."""
     (card,) = served.post(PATH, call(), Authorization=token()).json()["cards"]
     given = served.post(FEEDBACK, about(card["uuid"]), Authorization=token(FEEDBACK))
-    assert given.status_code == 200  # noqa: PLR2004
+    assert given.status_code == 200
     body = call(**granted(server.base))
     del body["prefetch"]
     assert_clean(served.post(PATH, body, Authorization=token()).text)
