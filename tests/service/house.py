@@ -4,7 +4,7 @@ import copy
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ class Clock:
     """What the service believes the time is."""
 
     now: datetime = NOON
+
+    def today(self) -> date:
+        """The day."""
+        return self.now.date()
 
     def turn(self, **span: float) -> None:
         """Let time pass."""
@@ -89,9 +93,7 @@ def house(folder: Path, *tenants: Tenant, **settings: Any) -> House:
     """A service of these tenants that keeps its things in a folder."""
     given = {"database_url": SecretStr(f"sqlite:///{folder}/milan-net.db")} | settings
     clock = Clock()
-    app = create_app(
-        Settings(**given), Tenants(tenants), today=lambda: clock.now.date(), now=lambda: clock.now
-    )
+    app = create_app(Settings(**given), Tenants(tenants), today=clock.today, now=lambda: clock.now)
     return House(app.test_client(), clock)
 
 

@@ -127,6 +127,28 @@ def test_of_two_members_of_one_name_the_last_counts_in_both_readings(clinic: Hou
     assert cards_of(response) == clinic.cards(CLINIC, MEETS.call(MEETS.prefetch))
 
 
+NAMES = tuple(
+    [
+        "resourceType",
+        "entry",
+        "resource",
+        "id",
+        "code",
+        "coding",
+        "link",
+        "total",
+        "subject",
+        "context",
+        "feedback",
+        "card",
+        "outcome",
+        "conditions",
+        "draftOrders",
+        "selections",
+        "prefetch",
+        "status",
+    ]
+)
 ANY_JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -136,30 +158,7 @@ ANY_JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "resourceType",
-                    "entry",
-                    "resource",
-                    "id",
-                    "code",
-                    "coding",
-                    "link",
-                    "total",
-                    "subject",
-                    "context",
-                ]
-                + [
-                    "feedback",
-                    "card",
-                    "outcome",
-                    "conditions",
-                    "draftOrders",
-                    "selections",
-                    "prefetch",
-                    "status",
-                ]
-            ),
+            st.sampled_from(NAMES),
             inner,
             max_size=4,
         )
