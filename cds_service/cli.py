@@ -25,6 +25,8 @@ from granian.log import LogLevels
 from cds_service import samples, terminal
 from cds_service.advisor import Advisor, create_advisor
 from cds_service.app import configured_tenants, create_app, settle
+from cds_service.demo.fhir import PREFIX as DEMO_FHIR
+from cds_service.demo.fhir import demonstrate
 from cds_service.eligibility.assessment import Assessment
 from cds_service.eligibility.policy import policies
 from cds_service.eligibility.rendering import as_json
@@ -32,10 +34,12 @@ from cds_service.errors import CdsError, DataError, HttpError, whereabouts
 from cds_service.hooks import services
 from cds_service.hooks.prefetch import sent
 from cds_service.hooks.request import parse
+from cds_service.integrator.build_sheet import build_sheet
 from cds_service.integrator.check_config import check_config
 from cds_service.integrator.database import migrate, prune
 from cds_service.integrator.feedback_report import feedback
 from cds_service.integrator.keys import keys
+from cds_service.integrator.replay import replay
 from cds_service.settings import Settings, from_environment, settings_of
 from cds_service.storage.opening import open_storage
 from cds_service.tenants import Tenants, open_tenants
@@ -152,7 +156,7 @@ def serve(host: str, port: int, workers: int, *, is_open: bool, fhir_servers: tu
     if is_open:
         terminal.show_openness()
     terminal.show_address(host, port)
-    _run(Serving(settings, tenants, None), host, port, workers)
+    _run(Serving(settings, tenants), host, port, workers)
 
 
 def _open_house(settings: Settings, host: str, fhir_servers: tuple[str, ...]) -> Tenants:
@@ -190,7 +194,9 @@ def demo(host: str, port: int, on: date) -> None:
     _ensure_free(host, port)
     terminal.show_address(host, port)
     terminal.show_call(host, port, _request_with_card(advisor, folder, on))
-    _run(Serving(settings, open_tenants(), on), host, port, 1)
+    terminal.show_sandbox(host, port, "meets")
+    tenants = open_tenants(terminal.origin(host, port) + DEMO_FHIR)
+    _run(Serving(settings, tenants, on, folder), host, port, 1)
 
 
 @cli.command("policies")
@@ -205,6 +211,8 @@ cli.add_command(keys)
 cli.add_command(migrate)
 cli.add_command(prune)
 cli.add_command(feedback)
+cli.add_command(replay)
+cli.add_command(build_sheet)
 
 
 # --- files ----------------------------------------------------------------------------------------------
@@ -272,7 +280,8 @@ class Serving:
 
     settings: Settings
     tenants: Tenants
-    on: date | None  # the day of evaluation, if it is not today
+    on: date | None = None  # the day of evaluation, if it is not today
+    samples: Path | None = None  # the folder of a demonstration
 
 
 def _run(serving: Serving, host: str, port: int, workers: int) -> None:
@@ -308,6 +317,8 @@ def _load(serving: Serving) -> "WSGIApplication":
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     today = date.today if serving.on is None else partial(_same_day, serving.on)
     app = create_app(serving.settings, serving.tenants, today)
+    if serving.samples is not None:
+        demonstrate(app, serving.samples)
     settle()
     return app
 

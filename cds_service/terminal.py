@@ -4,12 +4,15 @@ import shlex
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cds_service.demo.fhir import PREFIX as DEMO_FHIR
 from cds_service.eligibility.assessment import Assessment, Caveat, CriterionResult
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Answer, Verdict
@@ -27,6 +30,8 @@ VERDICTS = {
     Verdict.MEETS: ("Meets the recorded criteria: consider referral for evaluation", "green"),
 }
 _ANSWER_STYLES = {Answer.MET: "green", Answer.NOT_MET: "yellow", Answer.UNKNOWN: "cyan"}
+
+SANDBOX: Final = "https://sandbox.cds-hooks.org/"
 
 
 def safe(text: object, style: str = "") -> Text:
@@ -141,7 +146,7 @@ def show_openness() -> None:
 
 def show_address(host: str, port: int) -> None:
     """Print where the service can be called."""
-    base = f"http://{_bracketed(host)}:{port}/cds-services"
+    base = f"{origin(host, port)}/cds-services"
     console = _console()
     console.print(safe(f"Discovery: GET  {base}"), soft_wrap=True)
     for service in SERVICES:
@@ -153,12 +158,32 @@ def show_call(host: str, port: int, request: Path | None) -> None:
     """Print a command that returns a card."""
     if request is None:
         return
-    address = f"http://{_bracketed(host)}:{port}/cds-services/{SERVICES[0].id}"
+    address = f"{origin(host, port)}/cds-services/{SERVICES[0].id}"
     console = _console()
     console.print(Text("A card:"))
     body = shlex.quote(f"@{request}")
     command = f"curl -sS -H 'Content-Type: application/json' --data-binary {body} {address}"
     console.print(safe(command, "bold"), soft_wrap=True)
+
+
+def show_sandbox(host: str, port: int, patient: str) -> None:
+    """Print where the sample patients are served, and the link that shows one in the public CDS Hooks Sandbox."""
+    console = _console()
+    console.print(safe(f"FHIR:      GET  {origin(host, port)}{DEMO_FHIR}/Patient"), soft_wrap=True)
+    console.print(Text("The CDS Hooks Sandbox with one of them (README, “Try it in the CDS Hooks Sandbox”):"))
+    console.print(safe(sandbox_link(host, port, patient), "bold"), soft_wrap=True)
+
+
+def sandbox_link(host: str, port: int, patient: str) -> str:
+    """The address that opens the public sandbox on a sample patient and on this service (cds-hooks.md 9.2)."""
+    parameters = {
+        "fhirServiceUrl": f"{origin(host, port)}{DEMO_FHIR}",
+        "patientId": patient,
+        "hook": "patient-view",
+        "screen": "patient-view",
+        "serviceDiscoveryURL": f"{origin(host, port)}/cds-services",
+    }
+    return f"{SANDBOX}?{urlencode(parameters)}"
 
 
 def show_policy(policy: Policy) -> None:
@@ -188,8 +213,9 @@ def _table(*columns: str, whole: Iterable[str] = ()) -> Table:
     return table
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def origin(host: str, port: int) -> str:
+    """The address of a server on this machine, without a path."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _console() -> Console:

@@ -116,14 +116,17 @@ def cards(  # noqa: PLR0913  a card says what, on which grounds, to whom and how
 
 
 def _source(assessment: Assessment) -> dict[str, object]:
-    verdict = assessment.verdict
     return {
         "label": plain(assessment.policy_title, SUMMARY_LIMIT),
         "url": GUIDELINE_URL,
-        # Epic remembers a clinician's override under this code: it names a kind of advice, never a patient.
-        "topic": {
-            "system": TOPICS,
-            "code": "milanNet" + verdict.value.title().replace("-", ""),
-            "display": f"Milan-NET criteria: {verdict.value.replace('-', ' ')}",
-        },
+        "topic": topic(assessment.verdict),
+    }
+
+
+def topic(verdict: Verdict) -> dict[str, str]:
+    """The kind of advice, never a patient: Epic remembers a clinician's override under its code."""
+    return {
+        "system": TOPICS,
+        "code": "milanNet" + verdict.value.title().replace("-", ""),
+        "display": f"Milan-NET criteria: {verdict.value.replace('-', ' ')}",
     }
