@@ -127,27 +127,25 @@ def test_of_two_members_of_one_name_the_last_counts_in_both_readings(clinic: Hou
     assert cards_of(response) == clinic.cards(CLINIC, MEETS.call(MEETS.prefetch))
 
 
-NAMES = tuple(
-    [
-        "resourceType",
-        "entry",
-        "resource",
-        "id",
-        "code",
-        "coding",
-        "link",
-        "total",
-        "subject",
-        "context",
-        "feedback",
-        "card",
-        "outcome",
-        "conditions",
-        "draftOrders",
-        "selections",
-        "prefetch",
-        "status",
-    ]
+NAMES = (
+    "resourceType",
+    "entry",
+    "resource",
+    "id",
+    "code",
+    "coding",
+    "link",
+    "total",
+    "subject",
+    "context",
+    "feedback",
+    "card",
+    "outcome",
+    "conditions",
+    "draftOrders",
+    "selections",
+    "prefetch",
+    "status",
 )
 ANY_JSON = st.recursive(
     st.none()
