@@ -1,6 +1,6 @@
 """Every fault in every query of the whole service: the right card, one that says what was not read, or 412; in time.
 
-Each fault goes through two of the queries; with MILAN_NET_FULL_MATRIX, as in CI, through all, for more patients.
+Each fault goes through two of the queries; with FULL_FAULT_MATRIX, as in CI, through all, for more patients.
 """
 
 import os
@@ -32,7 +32,7 @@ WITH_NET = (MEETS, OUTSIDE, NOT_YET)
 EVERYBODY = (*WITH_NET, NO_NET)
 RESOURCES = tuple(resource for patient in EVERYBODY for resource in patient.resources)
 REQUIRED = ("patient", "conditions")
-IS_FULL = bool(os.environ.get("MILAN_NET_FULL_MATRIX") or os.environ.get("CI"))
+IS_FULL = bool(os.environ.get("FULL_FAULT_MATRIX") or os.environ.get("CI"))
 FAULTS = tuple(every_fault("http://127.0.0.1:1/fhir"))
 ENDLESS = tuple(name for name in FAULTS if name.startswith(("late", "dripping", "endless")))
 _SECONDS = 1.0  # for a call

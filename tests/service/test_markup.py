@@ -21,7 +21,7 @@ OURS = {"p", "strong", "em", "h4", "ul", "li", "hr", "table", "thead", "tbody", 
 WORDS = ("display", "text", "valueString", "conclusion", "title", "unit", "family", "comment", "value")
 FILES = tuple(file for file in SAMPLES if "2000" not in file)
 TRANSPLANTATION = {"system": "http://snomed.info/sct", "code": "18027006"}
-RESECTION = {"system": "http://snomed.info/sct", "code": "107963000"}
+RESECTION = {"system": "http://snomed.info/sct", "code": "61326000"}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A FHIR server in a process of its own: with every sample patient, it gives exactly the cards that the prefetch gives.
 
-The demonstration's endpoint always; HAPI FHIR JPA where MILAN_NET_TEST_FHIR_SERVER names one, which `make hapi` starts.
+The demonstration's endpoint always; HAPI FHIR JPA where TEST_FHIR_SERVER names one, which `make hapi` starts.
 """
 
 import os
@@ -16,7 +16,7 @@ from tests.hooks.calls import Body
 from tests.samples.generate import SAMPLES
 from tests.service.house import House, Patient, house, sample, tenant
 
-HAPI = os.environ.get("MILAN_NET_TEST_FHIR_SERVER", "")
+HAPI = os.environ.get("TEST_FHIR_SERVER", "")
 CLINIC = "clinic"
 MENDED = ("20-bone-metastasis-unreadable",)  # its question is an element that HAPI does not keep as it is
 _TRIES = 3
@@ -34,7 +34,7 @@ def demo() -> Iterator[str]:
 def hapi() -> str:
     """A server that is loaded as the tests go."""
     if not HAPI:
-        pytest.skip("MILAN_NET_TEST_FHIR_SERVER names no FHIR server (make hapi)")
+        pytest.skip("TEST_FHIR_SERVER names no FHIR server (make hapi)")
     assert parse_base(HAPI).is_loopback, "samples are loaded into a server on this machine only"
     return HAPI
 
