@@ -73,6 +73,7 @@ def assessment(
         differences=(Difference("optn", "OPTN", "ki-67", "Ki-67", Answer.MET, "< 20 %", text),),
         other_verdicts=(("optn-nlrb-net", Verdict.MEETS),),
         orders=tuple(OrderKind),
+        not_assessed=(text,),
         issues=(Issue("Condition/broken", text, ("differentiation",)),),
         mendings=(Mending("Condition/bent", "category", text),),
     )

@@ -36,7 +36,7 @@ def found_in(context: Context) -> Occasion | None:
 
 
 def spoken(drafted: DraftKind, verdict: Verdict, orders: tuple[OrderKind, ...] = ()) -> Manner | None:
-    given: Assessment = assessment(verdict, orders=orders)
+    given: Assessment = assessment(verdict, orders=orders, not_assessed=())
     return manner(Occasion(frozenset({drafted})), given)
 
 

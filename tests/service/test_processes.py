@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def _assert_what_is_set_aside_at_one_stays_away_at_the_other(pair: tuple[Served,
         "card": card["uuid"],
         "outcome": "overridden",
         "overrideReason": {"reason": card["overrideReasons"][0]},
-        "outcomeTimestamp": "2026-11-23T12:00:00Z",
+        "outcomeTimestamp": datetime.now(UTC).isoformat(),
     }
     path = f"{PATH}/feedback"
     body = {"feedback": [entry]}
