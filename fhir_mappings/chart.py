@@ -199,8 +199,16 @@ class Chart:
         for kind in self.inputs[fact].kinds:
             state = self._record.state_of(kind)
             if state is not PartState.COMPLETE:
-                return Gap(_GAPS[state], f"{label}: {_STATES[state].format(kind=kind)}.")
+                return Gap(_GAPS[state], f"{label}: {self._unread_part(kind)}.")
         return None
+
+    @property
+    def unread_parts(self) -> tuple[str, ...]:
+        """A clause for each part of the record that did not arrive whole."""
+        return tuple(self._unread_part(kind) for kind in self._record.parts if not self.is_whole(kind))
+
+    def _unread_part(self, kind: str) -> str:
+        return _STATES[self._record.state_of(kind)].format(kind=kind)
 
     def missing(self, fact: str) -> Gap:
         """The gap of a fact for which nothing was found."""
@@ -388,9 +396,9 @@ _GAPS = {
     PartState.TRUNCATED: GapKind.NOT_SENT,
 }
 _STATES = {
-    PartState.NOT_SENT: "the EHR did not send {kind} resources",
-    PartState.FAILED: "the EHR's query for {kind} resources failed",
-    PartState.TRUNCATED: "the EHR sent only a part of the {kind} resources",
+    PartState.NOT_SENT: "{kind} resources could not be read: the EHR did not send them",
+    PartState.FAILED: "{kind} resources could not be read: the EHR's query for them failed",
+    PartState.TRUNCATED: "not all {kind} resources could be read: the EHR sent only a part of them",
 }
 
 

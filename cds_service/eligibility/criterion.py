@@ -22,7 +22,10 @@ HIDING = frozenset(_GAP_FLAGS)
 # Data that exist but did not arrive are not ordered again: they are looked up.
 _LOOK_UP = {
     GapKind.NOT_SENT: "Check the chart: this part of the record was not sent.",
-    GapKind.UNREADABLE: "Check the chart: an entry could not be read and should be corrected or entered again.",
+    GapKind.UNREADABLE: (
+        "Check the chart: what stands there could not be read here. An entry that no program can read should be "
+        "corrected or entered again."
+    ),
 }
 # Notes that the criterion words itself.
 _OWN_WORDS = frozenset({"primary-tissue-only", "derived-from-grade"})

@@ -86,6 +86,7 @@ def _assessment(facts: Facts, policy: Policy, on: date, **found: Any) -> Assessm
         issues=facts.issues,
         mendings=facts.mendings,
         foreign=facts.foreign,
+        not_assessed=facts.unread_parts,
         **found,
     )
 
@@ -196,7 +197,7 @@ def _open_question(facts: Facts, verdict: Verdict) -> str | None:
 
 _DOUBTS = {
     GapKind.NOT_SENT: "not known: that part of the record was not sent",
-    GapKind.UNREADABLE: "not known: an entry could not be read",
+    GapKind.UNREADABLE: "not known: what may say so could not be read",
     GapKind.CONFLICTING: "in doubt: sources disagree",
     GapKind.INDETERMINATE: "in doubt: the record does not settle it",
 }

@@ -43,6 +43,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
             for item in assessment.mendings
         ],
         foreign=_foreign(assessment.foreign),
+        notAssessed=list(assessment.not_assessed),
     )
 
 

@@ -149,7 +149,7 @@ def test_item_19_without_the_observations_nobody_meets_the_criteria(
     body["prefetch"] = body["prefetch"] | {"observations": failed}
     (card,) = cards_of(hospital.ask(service, body))
     assert card["summary"].startswith("Possible candidate")
-    assert "query for Observation resources failed" in card["detail"]
+    assert "Observation resources could not be read" in card["detail"]
 
 
 @EACH_SERVICE
@@ -252,7 +252,7 @@ def test_item_23_a_server_that_hangs_is_given_up_in_time_and_told(tmp_path: Path
         response = hospital.ask(service, call_of(service, chart(observations=...), **granted(server)))
         assert time.perf_counter() - began < 0.4 + 2.0  # machines that run tests are busy
         (card,) = cards_of(response)
-    assert "query for Observation resources failed" in card["detail"]
+    assert "Observation resources could not be read" in card["detail"]
 
 
 @EACH_SERVICE

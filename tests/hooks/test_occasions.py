@@ -36,7 +36,7 @@ def found_in(context: Context) -> Occasion | None:
 
 
 def spoken(drafted: DraftKind, verdict: Verdict, orders: tuple[OrderKind, ...] = ()) -> Manner | None:
-    given: Assessment = assessment(verdict, orders=orders)
+    given: Assessment = assessment(verdict, orders=orders, not_assessed=())
     return manner(Occasion(frozenset({drafted})), given)
 
 
@@ -166,6 +166,15 @@ def test_receptor_imaging_gets_a_word_where_something_else_is_open_too(
     verdict: Verdict, orders: tuple[OrderKind, ...], *, speaks: bool
 ) -> None:
     assert (spoken(DraftKind.RECEPTOR_IMAGING, verdict, orders) is not None) is speaks
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_receptor_imaging_gets_a_word_where_a_part_was_not_read_and_the_answer_is_open(
+    verdict: Verdict,
+) -> None:
+    unread = assessment(verdict, orders=(), not_assessed=("Observation resources could not be read",))
+    how = manner(Occasion(frozenset({DraftKind.RECEPTOR_IMAGING})), unread)
+    assert (how is not None) is (verdict in MAY_BE_CANDIDATE and verdict is not Verdict.MEETS)
 
 
 def test_a_transplant_order_beside_others_decides_how_we_speak() -> None:
