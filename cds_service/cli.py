@@ -41,6 +41,7 @@ from cds_service.integrator.feedback_report import feedback
 from cds_service.integrator.keys import keys
 from cds_service.integrator.replay import replay
 from cds_service.settings import Settings, from_environment, settings_of
+from cds_service.storage.opening import open_storage
 from cds_service.tenants import Tenants, open_tenants
 from fhir_mappings.record import PatientRecord, RecordError, read_file, without_mark
 
@@ -149,6 +150,8 @@ def serve(host: str, port: int, workers: int, *, is_open: bool, fhir_servers: tu
         )
     for tenant in tenants.all:
         create_advisor(settings, tenant)
+    if not is_open:  # what keeps a worker from starting is told here in a sentence, not there by a traceback
+        open_storage(settings).close()
     _ensure_free(host, port)
     if is_open:
         terminal.show_openness()

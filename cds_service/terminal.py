@@ -82,6 +82,7 @@ def _sections(assessment: Assessment) -> Iterator[tuple[str, list[str]]]:
         [f"{d.policy_title}, {d.label}: {ANSWERS[d.answer]}. {d.reason}" for d in assessment.differences],
     )
     yield "Orders", list(_orders(assessment))
+    yield "Not assessed", list(assessment.not_assessed)
     yield "Could not be read", [f"{issue.reference}: {issue.problem}" for issue in assessment.issues]
     yield "Left out, because it names another patient", list(assessment.foreign)
     yield "Read after mending", [f"{m.reference}, {m.element}: {m.mended}" for m in assessment.mendings]

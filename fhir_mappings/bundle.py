@@ -13,6 +13,8 @@ from msgspec import Raw, Struct
 from fhir_mappings.nodes import Entry, EntryNode, LinkNode, Node, SearchNode
 from fhir_mappings.outcome import is_error, says_not_all
 
+OUTCOME = "OperationOutcome"
+
 
 class PartState(StrEnum):
     """How much of one part of the record arrived. Only a COMPLETE part can say that there is nothing."""
@@ -27,11 +29,12 @@ def bundle_state(bundle: Node, entries: Sequence[Entry], kind: str = "") -> Part
     """How much of what was searched for a Bundle holds; `kind` is the type that was searched for, if that is known."""
     if bundle.entry is not None and not isinstance(bundle.entry, list | EntryNode):
         return PartState.FAILED
-    outcomes = [entry.node for entry in entries if entry.node.resourceType == "OperationOutcome"]
+    types = [entry.node.resourceType for entry in entries]
+    outcomes = [entry.node for entry in entries if entry.type == OUTCOME] if OUTCOME in types else []
     if any(map(is_error, outcomes)):
         return PartState.FAILED
     says_more = _has_next(bundle) or any(map(says_not_all, outcomes)) or _lacks_matches(bundle, kind)
-    return PartState.TRUNCATED if says_more or _has_odd(bundle, entries) else PartState.COMPLETE
+    return PartState.TRUNCATED if says_more or _has_odd(bundle, types) else PartState.COMPLETE
 
 
 def _has_next(bundle: Node) -> bool:
@@ -48,12 +51,11 @@ def _nexts(bundle: Node) -> Iterator[LinkNode]:
     return (link for link in links if isinstance(link.relation, str) and link.relation.lower() == "next")
 
 
-def _has_odd(bundle: Node, entries: Sequence[Entry]) -> bool:
-    """Whether something stands among the entries that may be anything."""
-    held = [
-        entry for entry in listed(bundle.entry) if not (type(entry) is EntryNode and _brings_nothing(entry))
-    ]
-    return len(entries) < len(held) or not all(map(_has_type, entries))
+def _has_odd(bundle: Node, types: Sequence[Any]) -> bool:
+    """Whether something stands among the entries that may be anything: no resource, or one that does not say which."""
+    given = listed(bundle.entry)
+    is_short = len(types) < len(given) and len(types) < sum(map(_brings, given))
+    return is_short or not all(map(_is_type, {name if type(name) is str else "" for name in types}))
 
 
 def _lacks_matches(bundle: Node, kind: str) -> bool:
@@ -62,34 +64,35 @@ def _lacks_matches(bundle: Node, kind: str) -> bool:
     if total is None or isinstance(total, bool):
         return False
     try:
-        return float(total) > len(_matches(bundle, kind))
+        return float(total) > _matches(bundle, kind)
     except OverflowError:  # a number beyond all bounds
         return bool(total > 0)
     except (TypeError, ValueError):  # no number
         return False
 
 
-def _matches(bundle: Node, kind: str) -> list[Node]:
-    """What a search found. An entry that does not say whether it is a match is one if it is of the type searched for."""
-    found = []
-    for entry in listed(bundle.entry):
-        if type(entry) is EntryNode and type(entry.resource) is Node:
-            mode = entry.search.mode if type(entry.search) is SearchNode else None
-            wanted = entry.resource.resourceType == kind if kind else True
-            is_match = mode == "match" or (mode is None and wanted)
-            if is_match and entry.resource.resourceType != "OperationOutcome":
-                found.append(entry.resource)
-    return found
+def _matches(bundle: Node, kind: str) -> int:
+    """How much a search found. An entry that does not say whether it is a match is one if it is of the type asked for."""
+    types = [
+        (entry.search.mode if type(entry.search) is SearchNode else None, entry.resource.resourceType)
+        for entry in listed(bundle.entry)
+        if type(entry) is EntryNode and type(entry.resource) is Node
+    ]
+    plain = types.count(("match", kind))
+    return plain if plain == len(types) else sum(_is_match(mode, each, kind) for mode, each in types)
 
 
-def _brings_nothing(entry: EntryNode) -> bool:
-    return entry.resource is None and entry.request is not None
+def _is_match(mode: object, each: object, kind: str) -> bool:
+    is_meant = mode == "match" or (mode is None and (each == kind or not kind))
+    return is_meant and each != OUTCOME
 
 
-def _has_type(entry: Entry) -> bool:
-    """Whether an entry says what it is. One that does not may be anything, so something is missing from the part."""
-    kind = entry.node.resourceType
-    return type(kind) is str and kind.isalpha() and kind[:1].isupper()
+def _brings(entry: object) -> bool:
+    return not (type(entry) is EntryNode and entry.resource is None and entry.request is not None)
+
+
+def _is_type(name: str) -> bool:
+    return name.isalpha() and name[:1].isupper()
 
 
 def listed(value: Any) -> list[Any]:

@@ -21,6 +21,7 @@ from fhir_mappings.relevance import (
     LABELLED_MALIGNANCY,
     LABELLED_METASTASIS,
     all_meanings,
+    contradicted,
     holding,
     is_concept,
     misanswered,
@@ -70,6 +71,9 @@ class Found:
     usable: tuple[Resource, ...]
     candidates: tuple[Resource, ...]
     discarded: tuple[Discarded, ...]
+
+
+_NOTHING_FOUND = Found((), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,8 @@ class Chart:
     def find(self, value_sets: Iterable[str], *kinds: str) -> Found:
         """The resources of the given types whose code lies in one of the value sets."""
         wanted = frozenset(value_sets)
+        if wanted.isdisjoint(self._meanings):
+            return _NOTHING_FOUND
         hits = [
             item for item in self.resources if item.kind in kinds and not wanted.isdisjoint(item.meanings)
         ]
@@ -193,8 +199,16 @@ class Chart:
         for kind in self.inputs[fact].kinds:
             state = self._record.state_of(kind)
             if state is not PartState.COMPLETE:
-                return Gap(_GAPS[state], f"{label}: {_STATES[state].format(kind=kind)}.")
+                return Gap(_GAPS[state], f"{label}: {self._unread_part(kind)}.")
         return None
+
+    @property
+    def unread_parts(self) -> tuple[str, ...]:
+        """A clause for each part of the record that did not arrive whole."""
+        return tuple(self._unread_part(kind) for kind in self._record.parts if not self.is_whole(kind))
+
+    def _unread_part(self, kind: str) -> str:
+        return _STATES[self._record.state_of(kind)].format(kind=kind)
 
     def missing(self, fact: str) -> Gap:
         """The gap of a fact for which nothing was found."""
@@ -208,28 +222,25 @@ class Chart:
         With `stems`, only what holds one of these letters is decoded: the words of a chart are many.
         """
         known = self._by_reference.keys() | {item.reference for item in self._unread}
-        unknown = [
-            entry
-            for entry in self._record.entries
-            if entry.node.resourceType == kind and entry.reference not in known and self._record.is_own(entry)
-        ]
-        sources = [self._record.source(entry) for entry in unknown]
+        entries = [entry for entry in self._record.entries if entry.node.resourceType == kind]
+        if stems:
+            entries = [entries[index] for index in holding(map(self._record.source, entries), stems)]
+        unknown = [entry for entry in entries if entry.reference not in known and self._record.is_own(entry)]
         found: list[Resource] = []
-        for index in holding(sources, stems) if stems else range(len(sources)):
-            raw = self._decoded(unknown[index], sources[index])
+        for entry in unknown:
+            raw = self._decoded(entry)
             if raw is not None and reads_like(raw):
-                found += self._read(unknown[index], frozenset({meaning}))
+                found += self._read(entry, frozenset({meaning}))
         return [item for item in self._on_the_day(found) if item.use is not Use.DROP]
 
-    def _decoded(self, entry: Entry, source: bytes) -> Json | None:
+    def _decoded(self, entry: Entry) -> Json | None:
         """A resource as it was sent; one that cannot be decoded may say anything."""
         try:
-            raw: Json = orjson.loads(source)
+            return self._load(entry)
         except orjson.JSONDecodeError:  # as bytes in another encoding
             labelled = frozenset({LABELLED_MALIGNANCY, LABELLED_METASTASIS})
             self._unread.append(_Unread(entry.type, entry.reference, "not valid JSON", labelled))
             return None
-        return raw
 
     # --- reading ---
 
@@ -246,39 +257,43 @@ class Chart:
                 yield entry, NOTHING
 
     def _read(self, entry: Entry, meanings: frozenset[str] | None) -> Iterator[Resource]:
+        kind, reference = entry.type, entry.reference
         try:
             raw = _patient_elements(entry.node) if self._is_only_patient(entry) else self._load(entry)
-            data, mended, problem = _conforming(entry.type, raw)
+            data, mended, problem = _conforming(kind, raw)
         except (orjson.JSONDecodeError, RecursionError) as error:
             problem = "nested too deeply" if isinstance(error, RecursionError) else "not valid JSON"
-            self._unread.append(_Unread(entry.type, entry.reference, problem, meanings))
+            self._unread.append(_Unread(kind, reference, problem, meanings))
             return
         if problem is None and self._record.hides_owner(entry):
             problem = "its subject is no reference to a patient"
-        if (
-            problem is None
-            and entry.type == "Observation"
-            and meanings
-            and _is_unread_value(raw, data, meanings)
-        ):
+        if problem is None and kind == "Observation" and meanings and _is_unread_value(raw, data, meanings):
             problem = "its value is given in a form that is not read"
         if meanings is None:
             meanings = self._settled_meanings(entry, data)
             if meanings == frozenset():
                 return
-        if problem is None and meanings is not None and self._is_misanswered(entry.type, data):
+        if problem is None and meanings is not None and self._is_misanswered(kind, data):
             problem = "its words say something else than its codes mean"
         if problem is not None or meanings is None:
-            self._unread.append(
-                _Unread(entry.type, entry.reference, problem or "its code is not a concept", meanings)
-            )
+            self._unread.append(_Unread(kind, reference, problem or "its code is not a concept", meanings))
             return
-        self._mendings.extend(Mending(entry.reference, element, what) for element, what in mended)
+        self._mendings.extend(Mending(reference, element, what) for element, what in mended)
         yield self._resource(entry, data, raw, meanings)
 
     def _is_misanswered(self, kind: str, data: dict[str, Any]) -> bool:
         is_finding = kind == "Observation" and standing(kind, data, self.on)[0] is not Use.DROP
-        return is_finding and misanswered(data, self.terminology)
+        return is_finding and misanswered(data, self.terminology, self._contradicted)
+
+    def _contradicted(self, concept: object) -> bool:
+        """Whether the words of a concept contradict its codes; asked once, as the findings of a chart repeat themselves."""
+        try:
+            key = ("contradicted", orjson.dumps(concept))
+        except orjson.JSONEncodeError:  # nested deeper than it writes
+            return contradicted(concept, self.terminology)
+        if key not in self.memo:
+            self.memo[key] = contradicted(concept, self.terminology)
+        return cast("bool", self.memo[key])
 
     def _is_only_patient(self, entry: Entry) -> bool:
         return entry.type == "Patient" and self._patients == 1
@@ -303,7 +318,7 @@ class Chart:
     ) -> Resource:
         kind = entry.type
         use, why, is_current, is_negated = standing(kind, data, self.on)
-        if use is Use.USE and misnamed(data, self.terminology):
+        if use is Use.USE and misnamed(data, self._contradicted):
             use, why = Use.CANDIDATE, "the display of its code names something else than the code means"
             is_negated = False  # it refutes nobody can tell what
         if use is Use.USE and raw.get("modifierExtension"):
@@ -319,6 +334,11 @@ class Chart:
                 yield replace(item, use=Use.DROP, why="dated after the day of evaluation")
             else:
                 yield item
+
+    @cached_property
+    def _meanings(self) -> frozenset[str]:
+        """The value sets that the resources speak of: most that readers ask for are not among them."""
+        return frozenset().union(*(item.meanings for item in self.resources))
 
     @cached_property
     def _by_reference(self) -> dict[str, Resource]:
@@ -376,9 +396,9 @@ _GAPS = {
     PartState.TRUNCATED: GapKind.NOT_SENT,
 }
 _STATES = {
-    PartState.NOT_SENT: "the EHR did not send {kind} resources",
-    PartState.FAILED: "the EHR's query for {kind} resources failed",
-    PartState.TRUNCATED: "the EHR sent only a part of the {kind} resources",
+    PartState.NOT_SENT: "{kind} resources could not be read: the EHR did not send them",
+    PartState.FAILED: "{kind} resources could not be read: the EHR's query for them failed",
+    PartState.TRUNCATED: "not all {kind} resources could be read: the EHR sent only a part of them",
 }
 
 
@@ -400,8 +420,7 @@ def _is_unread_value(raw: Mapping[str, Any], data: Mapping[str, Any], meanings: 
         return True
     if not held:
         return bool(raw.get("component")) and not meanings.isdisjoint(_PARTS_UNREAD)
-    concept = data.get("valueCodeableConcept")
-    is_coded = isinstance(concept, Mapping) and any(True for _ in codings(concept))
+    is_coded = bool(codings(data.get("valueCodeableConcept")))
     return not is_coded and "valueBoolean" not in data and not meanings.isdisjoint(_CODED_ANSWERS)
 
 

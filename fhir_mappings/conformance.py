@@ -7,11 +7,12 @@ elements, so they are handed only the elements that readers use, of one resource
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from fhir.resources.R4B.condition import Condition
 from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 from fhir.resources.R4B.observation import Observation
@@ -33,8 +34,11 @@ def nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
     Whether a resource is valid depends on its elements, types and codes, not on which day, number, text or reference
     stands in it, once those are well-formed. So the verdict on a form is remembered, without any of these.
     """
-    form = _form("", data)
-    return _nonconformance(kind, data) if form is None else _remembered(kind, form)
+    try:
+        form = orjson.dumps(_form("", data))
+    except (_OddValueError, orjson.JSONEncodeError):
+        return _nonconformance(kind, data)
+    return _remembered(kind, form)
 
 
 def _nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
@@ -67,13 +71,12 @@ def _is_converted(model: object, value: object) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _remembered(kind: str, form: _Form) -> str | None:
-    return _nonconformance(kind, _built(form))
+def _remembered(kind: str, form: bytes) -> str | None:
+    return _nonconformance(kind, orjson.loads(form))
 
 
 # --- forms: a resource without the values that are a patient's own --------------------------------------------------------
 
-_Form = Hashable
 _DATE = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])")
 _DATE_TIME = re.compile(
     _DATE.pattern + r"T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-](0\d|1[0-3]):[0-5]\d)"
@@ -82,48 +85,35 @@ _FREE_TEXT = frozenset({"display", "text", "unit", "reference", "valueString", "
 _CODES = frozenset({"system", "code", "url", "comparator", "status", "intent", "version"})
 
 
-def _form(name: str, value: Any) -> _Form | None:
-    """A value with well-formed days, numbers, texts and references replaced by fixed ones; None if not well-formed."""
+class _OddValueError(Exception):
+    """A value that is not well-formed: what is said of its form says nothing of it."""
+
+
+def _form(name: str, value: Any) -> Any:
+    """A value with well-formed days, numbers, texts and references replaced by fixed ones."""
     kind = type(value)
     if kind is str:
-        return _form_of_text(name, value)
+        return value if name in _CODES else _form_of_text(name, value)
     if kind is dict:
-        return _form_of_members(True, value.items())  # noqa: FBT003  an object
+        return {key: _form(key, item) for key, item in value.items()}
     if kind is list:
-        return _form_of_members(False, ((name, item) for item in value))  # noqa: FBT003  a list
+        return [_form(name, item) for item in value]
     if kind is int or kind is float:
-        return 2 if kind is int else 1.5  # not 1: to the memory, 1 and True are the same key
-    return value if kind is bool else None
+        return 1 if kind is int else 1.5
+    if kind is bool:
+        return value
+    raise _OddValueError
 
 
-def _form_of_members(is_object: bool, members: Iterable[tuple[str, Any]]) -> _Form | None:  # noqa: FBT001
-    forms = []
-    for name, value in members:
-        form = _form(name, value)
-        if form is None:
-            return None
-        forms.append((name, form))
-    return is_object, tuple(forms)
-
-
-def _form_of_text(name: str, text: str) -> str | None:
-    if name in _CODES:
-        return text
+def _form_of_text(name: str, text: str) -> str:
     if name in _FREE_TEXT:
-        return "text" if text and text.isprintable() and text == text.strip() else None
-    if _DATE.fullmatch(text):
+        if text and text.isprintable() and text == text.strip():
+            return "text"
+    elif _DATE.fullmatch(text):
         return "2000-01-01"
-    return "2000-01-01T00:00:00Z" if _DATE_TIME.fullmatch(text) else None
-
-
-def _built(form: Any) -> Any:
-    """The value that a form stands for."""
-    if not isinstance(form, tuple):
-        return form
-    is_object, members = form
-    return (
-        {name: _built(item) for name, item in members} if is_object else [_built(item) for _, item in members]
-    )
+    elif _DATE_TIME.fullmatch(text):
+        return "2000-01-01T00:00:00Z"
+    raise _OddValueError
 
 
 def _named(kind: str, error: Mapping[str, Any]) -> str:

@@ -400,3 +400,4 @@ class Facts:
     issues: tuple[Issue, ...] = field(default=())
     mendings: tuple[Mending, ...] = field(default=())
     foreign: tuple[str, ...] = field(default=())  # references of what names another patient: left out
+    unread_parts: tuple[str, ...] = field(default=())  # a clause for each part that did not arrive whole

@@ -3,14 +3,17 @@
 The words stand in `valuesets/display-keywords.json`. They never give a value; they only take one away.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
+_LETTER: Final = re.compile("[A-Za-z]")
 _ALONE: Final = 3  # letters: a word up to this length must stand alone, or every magnet would be a NET
 
 
@@ -20,21 +23,18 @@ def display_contradicts(value_set_ids: Iterable[str], display: str | None) -> bo
     True only for value sets where a wrong label is dangerous, and never for an empty display or one in a
     script we have no words for. A contradicted coding is a candidate for a human, not a value.
     """
-    names = frozenset(value_set_ids)
-    if not _is_readable(display):
+    if not display or not _LETTER.search(display):
         return False
-    guarded = _display_keywords()
-    is_else = any(not pattern.search(display or "") for name in names for pattern in guarded.get(name, ()))
-    return is_else or words_contradict(names, display)
+    claim, said = _claim(frozenset(value_set_ids)), display.lower()
+    return not all(guard.search(said) for guard in claim.guards) or _is_contradicted(claim, said)
 
 
 def words_contradict(value_set_ids: Iterable[str], words: str | None) -> bool:
     """Whether words beside a code deny what it says, or give another answer to its question."""
     names = frozenset(value_set_ids)
-    if not names or not _is_readable(words):
+    if not names or not words or not _LETTER.search(words):
         return False
-    said = (words or "").lower()
-    return _is_denied(names, said) or any(_is_answered_otherwise(name, said) for name in names)
+    return _is_contradicted(_claim(names), words.lower())
 
 
 def answers_in(question: str, words: str) -> frozenset[str]:
@@ -48,29 +48,24 @@ def names_part_of_liver(words: str) -> bool:
     return _words().part_of_liver.search(words.lower()) is not None
 
 
-def _is_readable(words: str | None) -> bool:
-    return bool(words and re.search("[A-Za-z]", words))
-
-
-def _is_denied(names: frozenset[str], said: str) -> bool:
-    """Whether a label denies what its code says, or fails to where the code says that there is nothing."""
+def _is_contradicted(claim: _Claim, said: str) -> bool:
+    """Whether a label denies what its code says, fails to where that is none, or answers otherwise."""
     given = _words()
-    if names & given.needed and not given.absence.search(given.harmless.sub(" ", said)):
+    if claim.is_absence and not given.absence.search(given.harmless.sub(" ", said)):
         return True
-    if names <= given.allowed or not given.denies.search(said):  # most labels of a chart end here
-        return False
-    return given.denies.search(given.harmless.sub(" ", said)) is not None
+    if (
+        claim.may_be_denied
+        and given.denies.search(said)
+        and given.denies.search(given.harmless.sub(" ", said))
+    ):
+        return True  # what is harmless is only looked for where something denies: in most labels nothing does
+    return any(_is_answered_otherwise(own, other, said) for own, other in claim.answers)
 
 
-def _is_answered_otherwise(name: str, said: str) -> bool:
+def _is_answered_otherwise(own: re.Pattern[str], other: re.Pattern[str], said: str) -> bool:
     """Whether a label holds the words of another answer, when its own words are left out."""
-    given = _words()
-    for answers in given.answers.values():
-        if name in answers:
-            own = answers[name].sub(" ", given.harmless.sub(" ", said))
-            left = given.denial.sub(" ", own)
-            return any(other.search(left) for key, other in answers.items() if key != name)
-    return False
+    left = own.sub(" ", _words().harmless.sub(" ", said))
+    return other.search(_words().denial.sub(" ", left)) is not None
 
 
 # --- the words --------------------------------------------------------------------------------------------------------
@@ -133,5 +128,40 @@ def _display_keywords() -> Mapping[str, tuple[re.Pattern[str], ...]]:
 
 
 def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    ways = (rf"\b{re.escape(word)}\b" if len(word) <= _ALONE else re.escape(word) for word in words)
-    return re.compile("|".join(ways), re.IGNORECASE)
+    small = map(str.lower, words)
+    return re.compile(
+        "|".join(rf"\b{re.escape(word)}\b" if len(word) <= _ALONE else re.escape(word) for word in small)
+    )
+
+
+# --- what a code claims -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What the labels of a code with some meanings are held against."""
+
+    guards: tuple[re.Pattern[str], ...]  # a display matches all of them
+    is_absence: bool
+    may_be_denied: bool
+    answers: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]  # the words of its answer, and of all others
+
+
+@lru_cache(maxsize=1024)
+def _claim(names: frozenset[str]) -> _Claim:
+    given, guarded = _words(), _display_keywords()
+    return _Claim(
+        guards=tuple(guard for name in names for guard in guarded.get(name, ())),
+        is_absence=not names.isdisjoint(given.needed),
+        may_be_denied=not names <= given.allowed,
+        answers=tuple(
+            (answers[name], _others(name, answers))
+            for name in names
+            for answers in given.answers.values()
+            if name in answers
+        ),
+    )
+
+
+def _others(name: str, answers: Mapping[str, re.Pattern[str]]) -> re.Pattern[str]:
+    return re.compile("|".join(pattern.pattern for key, pattern in answers.items() if key != name))

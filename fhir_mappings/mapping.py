@@ -55,7 +55,9 @@ READERS: Mapping[str, Callable[[Chart], Fact[Any]]] = {
     )
 }
 FACT_NAMES = tuple(
-    field.name for field in fields(Facts) if field.name not in ("patient", "issues", "mendings", "foreign")
+    field.name
+    for field in fields(Facts)
+    if field.name not in ("patient", "issues", "mendings", "foreign", "unread_parts")
 )
 
 
@@ -81,10 +83,13 @@ def read_facts(record: PatientRecord, on: date, site_profile: SiteProfile | None
     for name, reader in READERS.items():
         if name not in facts:
             facts[name] = reader(chart)
-    return Facts(
+    found = Facts(
         patient=record.patient,
         issues=chart.issues,
         mendings=chart.mendings,
         foreign=record.foreign,
+        unread_parts=chart.unread_parts,
         **facts,
     )
+    chart.memo.clear()  # it refers back to the chart: without this, whole records pile up until the collector comes by
+    return found

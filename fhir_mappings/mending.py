@@ -112,15 +112,18 @@ _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 
 def needs_mending(resource: Json) -> bool:
     """Whether a resource has a bend that validation lets pass although it hides what a status says."""
-    if any(isinstance(code := resource.get(name), str) and code != code.lower().strip() for name in _CODES):
-        return True
+    for name in _CODES:
+        code = resource.get(name)
+        if isinstance(code, str) and code != code.lower().strip():
+            return True
     return _was_not_done(resource)
 
 
 def _was_not_done(resource: Json) -> bool:
-    return any(
-        str(resource.get(name)).strip().lower() in ("true", "1") for name in ("notDone", "notPerformed")
-    )
+    if "notDone" not in resource and "notPerformed" not in resource:
+        return False
+    said = (str(resource.get(name)).strip().lower() for name in ("notDone", "notPerformed"))
+    return any(text in ("true", "1") for text in said)
 
 
 def selected(resource: Json) -> Json:

@@ -126,11 +126,13 @@ class Entry(Struct, frozen=True, gc=False):
     @property
     def type(self) -> str:
         """The resource type as written, or an empty text."""
-        return self.node.resourceType if isinstance(self.node.resourceType, str) else ""
+        kind = self.node.resourceType
+        return kind if type(kind) is str else ""
 
     @property
     def reference(self) -> str:
         """`Type/id`; a resource without an id is named by its place in the record."""
         name = self.node.id
-        has_name = isinstance(name, str) and name
-        return f"{self.type}/{encoded(name) if has_name else f'(no id, no. {self.place[1] + 1})'}"
+        if type(name) is not str or not name:
+            return f"{self.type}/(no id, no. {self.place[1] + 1})"
+        return f"{self.type}/{encoded(name)}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fhir_mappings.bundle import PartState, bundle_state, entries_of, raw_resources
+from fhir_mappings.bundle import OUTCOME, PartState, bundle_state, entries_of, raw_resources
 from fhir_mappings.nodes import Entry, Node, ReferenceNode
 from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
 from fhir_mappings.reference import encoded
@@ -53,16 +53,22 @@ class PatientRecord:
 
     def is_own(self, entry: Entry) -> bool:
         """Whether a resource is this patient's; one that names nobody was sent for this patient."""
-        subject = entry.node.subject
-        if type(subject) is ReferenceNode and subject.reference == self.patient:
+        if self._names_patient(entry):
             return True
         owner = owner_of(entry, self.urls)
         return owner is None or f"Patient/{owner}" == self.patient
 
+    def _names_patient(self, entry: Entry) -> bool:
+        """Whether the subject is this patient, written in the way that nearly all records write it."""
+        subject = entry.node.subject
+        return type(subject) is ReferenceNode and subject.reference == self.patient
+
     @property
     def foreign(self) -> tuple[str, ...]:
         """What names another patient and is left out: the references, without that patient's id."""
-        return tuple(dict.fromkeys(self._nameless(entry) for entry in self.entries if not self.is_own(entry)))
+        unclear = [entry for entry in self.entries if not self._names_patient(entry)]
+        others = [entry for entry in unclear if not self.is_own(entry)]
+        return tuple(dict.fromkeys(map(self._nameless, others)))
 
     def _nameless(self, entry: Entry) -> str:
         """The reference of another's resource; its place where the reference would name the patient."""
@@ -75,7 +81,8 @@ class PatientRecord:
     def hides_owner(self, entry: Entry) -> bool:
         """Whether a resource has a subject that cannot be read: it was sent for this patient, and may be another's."""
         return (
-            subject_of(entry.node) is not None
+            not self._names_patient(entry)
+            and subject_of(entry.node) is not None
             and owner_of(entry, self.urls) is None
             and entry.type != "Patient"
         )
@@ -148,7 +155,7 @@ def _truncated_types(bundle: Node, entries: Sequence[Entry]) -> frozenset[str]:
     """The types of which a Bundle holds only a part: what a page of a search was asked for, else everything."""
     if bundle_state(bundle, entries) is PartState.COMPLETE:
         return frozenset()
-    types = frozenset(entry.type for entry in entries) - {"OperationOutcome"}
+    types = frozenset(entry.type for entry in entries) - {OUTCOME}
     return types if len(types) == 1 else frozenset(PARTS.values())
 
 

@@ -1,7 +1,7 @@
 """What the codes of a resource mean here: which resources matter, and whether a code is labelled as something else."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -14,6 +14,7 @@ from fhir_mappings.resource import codings, meanings_of
 from fhir_mappings.valueset import NOTHING, Terminology, is_other_malignancy
 
 OTHER_MALIGNANCY = "other-malignancy"  # the codes of that value set, and the ranges of ICD-10 beside it
+_MALIGNANT = frozenset({OTHER_MALIGNANCY})
 LABELLED_MALIGNANCY = "labelled-malignancy"  # what only the words of a Condition say
 LABELLED_METASTASIS = "labelled-metastasis"  # what only the words of an entry say
 _STAGES = "tnm-"  # of a stage only the category counts: what else is coded there is no diagnosis
@@ -37,7 +38,8 @@ def node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
                 found |= hit
     except (TypeError, AttributeError):  # a list, an object or a text where a coding or its members belong
         return None
-    return _beside_the_code(node, meanings, found)
+    is_told_by_code = node.resourceType == "Observation"
+    return found if is_told_by_code else _beside_the_code(node, meanings, found)
 
 
 def _beside_the_code(node: Node, meanings: Meanings, found: frozenset[str]) -> frozenset[str] | None:
@@ -66,26 +68,35 @@ def _is_text_only(code: object) -> bool:
 
 
 def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
-    found: frozenset[str] = frozenset()
+    found = NOTHING if node.extension is None else _extension_meanings(node, meanings)
+    if node.stage is not None:
+        found |= _stage_meanings(node, meanings)
+    return found | _MALIGNANT if _names_other_malignancy(node.code) else found
+
+
+def _extension_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
+    found = NOTHING
     extensions = node.extension if isinstance(node.extension, list) else [node.extension]
     concepts = [item.valueCodeableConcept for item in extensions if isinstance(item, ExtensionNode)]
     for concept in concepts:
         found |= _concept_meanings(concept, meanings)
-    stages = node.stage if isinstance(node.stage, list) else [node.stage]
-    for stage in stages:
+    return found
+
+
+def _stage_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
+    found = NOTHING
+    for stage in node.stage if isinstance(node.stage, list) else [node.stage]:
         if isinstance(stage, StageNode):
             found |= _of_stage(_concept_meanings(stage.summary, meanings))
-    code = node.code
-    if isinstance(code, ConceptNode) and isinstance(code.coding, list):
-        others = (
-            is_other_malignancy(item.system, item.code)
-            for item in code.coding
-            if isinstance(item, CodingNode)
-            and isinstance(item.code, str)  # 0 and false mean nothing, and raise
-        )
-        if any(others):
-            found |= {OTHER_MALIGNANCY}
     return found
+
+
+def _names_other_malignancy(code: object) -> bool:
+    if not isinstance(code, ConceptNode) or not isinstance(code.coding, list):
+        return False
+    known = [item for item in code.coding if isinstance(item, CodingNode)]
+    # 0 and false mean nothing as codes, and raise
+    return any(is_other_malignancy(item.system, item.code) for item in known if isinstance(item.code, str))
 
 
 def _concept_meanings(concept: object, meanings: Meanings) -> frozenset[str]:
@@ -124,7 +135,7 @@ def all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -
     return found
 
 
-def holding(sources: Sequence[bytes], stems: Sequence[bytes]) -> list[int]:
+def holding(sources: Iterable[bytes], stems: Sequence[bytes]) -> list[int]:
     """Which resources have words with one of the stems, in any case: searched as one, as most of hundreds have none."""
     texts = [_words_of(source) for source in sources]
     joined = b"\0".join(texts).lower()
@@ -166,16 +177,15 @@ def _words_of(source: bytes) -> bytes:
         held.conclusion,
         held.conclusionCode,
     )
-    return b" ".join(map(bytes, found))
+    return b" ".join(found)
 
 
-def labels(code: Mapping[str, Any]) -> Iterator[str]:
+def labels(code: Mapping[str, Any]) -> list[str]:
     """The words of a code: its text and the displays of its codings."""
     given = code.get("coding")
-    displays = (
-        (item.get("display") for item in given if isinstance(item, dict)) if isinstance(given, list) else ()
-    )
-    yield from (text for text in (code.get("text"), *displays) if isinstance(text, str))
+    items = given if isinstance(given, list) else ()
+    displays = [item.get("display") for item in items if isinstance(item, dict)]
+    return [text for text in (code.get("text"), *displays) if isinstance(text, str)]
 
 
 def contradicted(concept: object, terminology: Terminology) -> bool:
@@ -197,14 +207,16 @@ def contradicted(concept: object, terminology: Terminology) -> bool:
     return any(words_contradict(known, label) for label in loose)
 
 
-def misnamed(data: Mapping[str, Any], terminology: Terminology) -> bool:
+def misnamed(data: Mapping[str, Any], contradicts: Callable[[object], bool]) -> bool:
     """Whether a resource is labelled as something else than its code or its sites mean."""
     sites = data.get("bodySite")
     concepts = (data.get("code"), *(sites if isinstance(sites, list) else [sites]))
-    return any(contradicted(concept, terminology) for concept in concepts)
+    return any(map(contradicts, filter(None, concepts)))
 
 
-def misanswered(data: Mapping[str, Any], terminology: Terminology) -> bool:
+def misanswered(
+    data: Mapping[str, Any], terminology: Terminology, contradicts: Callable[[object], bool]
+) -> bool:
     """Whether the words of a finding deny its question, or say something else than its coded answers.
 
     What it says might be the worst, so it has no value that could be read (terminology.md 0.6).
@@ -213,9 +225,11 @@ def misanswered(data: Mapping[str, Any], terminology: Terminology) -> bool:
     asked = meanings_of(code, terminology)
     if any(words_contradict(asked, label) for label in labels(code)):
         return True
-    answers = [
-        concept
-        for part in (data, *(data.get("component") or ()))
-        for concept in (part.get("valueCodeableConcept"), *(part.get("interpretation") or ()))
-    ] + [part.get("code") for part in data.get("component") or ()]
-    return any(contradicted(concept, terminology) for concept in answers)
+    parts = data.get("component") or ()
+    answers = [concept for part in (data, *parts) for concept in _answers(part)]
+    answers += [part.get("code") for part in parts]
+    return any(map(contradicts, filter(None, answers)))
+
+
+def _answers(part: Mapping[str, Any]) -> list[Any]:
+    return [part.get("valueCodeableConcept"), *(part.get("interpretation") or ())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -50,7 +50,7 @@ class Resource:
         self, element: str, value: str | None = None, coding: Json | None = None, display: str | None = None
     ) -> Evidence:
         """Say where a value was read: `element` of this resource, with the code and the value as written."""
-        shown = coding if coding is not None else next(codings(self.data.get("code")), {})
+        shown = coding if coding is not None else next(iter(codings(self.data.get("code"))), {})
         return Evidence(self.reference, element, self.date, written(shown), display or _display(shown), value)
 
     @property
@@ -65,24 +65,24 @@ class Resource:
 
     def value_evidence(self) -> Evidence:
         """Say what stands in `value[x]`, as written; in `code` where there is no value."""
-        element = next((name for name in sorted(self.data) if name.startswith("value")), "code")
+        element = min((name for name in self.data if name.startswith("value")), default="code")
         value = self.data.get(element)
         return self.evidence(element, _value_text(value) if element != "code" else None)
 
 
-def codings(concept: object) -> Iterator[Json]:
+def codings(concept: object) -> list[Json]:
     """The codings of a CodeableConcept."""
-    if isinstance(concept, dict):
-        yield from (coding for coding in concept.get("coding") or () if isinstance(coding, dict))
+    given = concept.get("coding") if isinstance(concept, dict) else None
+    return [coding for coding in given if isinstance(coding, dict)] if given else []
 
 
 def _value_text(value: object) -> str | None:
     """A value for a sentence: the code, words or flag of it; a quantity is written out by whoever measures it."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, Mapping):
-        coded = next((text for coding in codings(value) if (text := written(coding))), None)
-        return coded or (str(value["text"]) if value.get("text") else None)
+    if isinstance(value, dict):
+        coded = [text for coding in codings(value) if (text := written(coding))]
+        return coded[0] if coded else str(value["text"]) if value.get("text") else None
     return None if value is None else str(value)
 
 
@@ -105,14 +105,17 @@ def meanings_of(concept: object, terminology: Terminology) -> frozenset[str]:
     return found
 
 
+_DATED_BY = {
+    "Observation": "effective",
+    "DiagnosticReport": "effective",
+    "Procedure": "performed",
+    "Condition": "onset",
+}
+
+
 def clinical_date(kind: str, data: Json) -> PartialDate | None:
     """The day a resource speaks of: of the specimen, imaging, operation, onset or order; never the day of issue."""
-    prefix = {
-        "Observation": "effective",
-        "DiagnosticReport": "effective",
-        "Procedure": "performed",
-        "Condition": "onset",
-    }.get(kind)
+    prefix = _DATED_BY.get(kind)
     if prefix is None:
         return parse_date(data.get("authoredOn"))
     single = parse_date(data.get(f"{prefix}DateTime")) or parse_date(data.get(f"{prefix}Instant"))

@@ -60,6 +60,9 @@ def _newest(resources: Sequence[Resource]) -> Iterator[Resource]:
     for item in resources:
         groups.setdefault(item.reference, []).append(item)
     for versions in groups.values():
+        if len(versions) == 1:
+            yield versions[0]
+            continue
         distinct = [item for index, item in enumerate(versions) if item not in versions[:index]]
         newest = max(item.updated for item in distinct)
         for item in distinct:

@@ -26,7 +26,7 @@ class PartialDate:
         return self.earliest == self.latest
 
     def __str__(self) -> str:
-        return self.earliest.isoformat() if self.is_exact else self.text
+        return self.earliest.isoformat() if self.earliest == self.latest else self.text
 
 
 def parse_date(text: object) -> PartialDate | None:
@@ -34,9 +34,9 @@ def parse_date(text: object) -> PartialDate | None:
     match = _DATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         return None
-    year, month, day = (int(part) if part else None for part in match.groups())
+    year, month, day = match.groups()
     try:
-        return _days(year or 0, month, day, match.group(0)[:10])
+        return _days(int(year), int(month) if month else None, int(day) if day else None, match[0][:10])
     except ValueError:  # the 31st of June, the 13th month, the year 0000
         return None
 
@@ -46,7 +46,8 @@ def _days(year: int, month: int | None, day: int | None, text: str) -> PartialDa
         return PartialDate(date(year, 1, 1), date(year, 12, 31), text)
     if day is None:
         return PartialDate(date(year, month, 1), date(year, month, monthrange(year, month)[1]), text)
-    return PartialDate(date(year, month, day), date(year, month, day), text)
+    exact = date(year, month, day)
+    return PartialDate(exact, exact, text)
 
 
 def span(start: PartialDate | None, end: PartialDate | None) -> PartialDate | None:

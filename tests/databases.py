@@ -1,6 +1,5 @@
 """The databases that tests run on: SQLite always, PostgreSQL where it is installed, and both wherever something is kept."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from cds_service.storage.ledger import Ledger
 from cds_service.storage.opening import Storage, open_storage
 from cds_service.storage.pseudonyms import Pseudonyms
 from cds_service.storage.tables import METADATA
+from tests.needs import lacking
 from tests.postgresql import Server, programs, serving
 
 KEY = b"k" * 32
@@ -48,10 +48,7 @@ def postgresql() -> Iterator[Server]:
     """A PostgreSQL server for the whole run."""
     found = programs()
     if found is None:
-        reason = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     with serving(found) as server:
         yield server
 

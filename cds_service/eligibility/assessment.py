@@ -106,6 +106,7 @@ class Assessment:
     issues: tuple[Issue, ...] = ()
     mendings: tuple[Mending, ...] = ()
     foreign: tuple[str, ...] = ()  # references of what names another patient and was left out
+    not_assessed: tuple[str, ...] = ()  # a clause for each part of the record that did not arrive whole
     gate: str | None = None  # what made it not-applicable: "deceased", "under-age", "no-net", "listed", ...
 
     @property

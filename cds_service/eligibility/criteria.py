@@ -51,8 +51,11 @@ def ki67(facts: Facts, rule: Rule, on: date) -> CriterionResult:
     if fact.value is None:
         return missing(rule, fact, "Determine Ki-67 on a liver metastasis.", OrderKind.KI67)
     text, answer = percent(fact.value.percent), compare(rule, fact.value.percent)
-    result = replace(
-        decided(rule, answer, f"Ki-67 is {text}; the limit is {rule.limit}.", fact),
+    result = decided(
+        rule,
+        answer,
+        f"Ki-67 is {text}; the limit is {rule.limit}.",
+        fact,
         value=text,
         dated=_dated_ki67(fact.value),
         flags=(Flag.BORDERLINE,) if is_borderline(rule, fact.value.percent) else (),
@@ -119,8 +122,11 @@ def _measured_liver(
     if not is_current(found.date, rule.months("stalenessMonths"), on):
         return outdated(rule, found.date, on, f"Liver imaging ({text})", fact)
     reason = f"Liver involvement is {text} ({found.method}, {found.date}); the limit is {rule.limit}."
-    return replace(
-        decided(rule, compare(rule, found.percent), reason, fact),
+    return decided(
+        rule,
+        compare(rule, found.percent),
+        reason,
+        fact,
         dated=str(found.date),
         stale_on=add_months(found.date.earliest, rule.months("stalenessMonths")),
         flags=(Flag.BORDERLINE,) if is_borderline(rule, found.percent) else (),
@@ -137,10 +143,8 @@ def age(facts: Facts, rule: Rule, on: date) -> CriterionResult:
         return missing(rule, fact, "Record the date of birth.")
     years = _years(fact.value, on)
     answer = compare(rule, years)
-    result = replace(
-        decided(rule, answer, _age_reason(years, rule, ages_out_on(facts, rule, on)), fact),
-        value=f"{years} years",
-    )
+    reason = _age_reason(years, rule, ages_out_on(facts, rule, on))
+    result = decided(rule, answer, reason, fact, value=f"{years} years")
     if answer is Answer.UNKNOWN:
         return replace(result, remedy="Record the full date of birth.")
     return add_flags(result, Flag.RELATIVE) if answer is Answer.NOT_MET else result
@@ -186,7 +190,7 @@ def unresectable(facts: Facts, rule: Rule, on: date) -> CriterionResult:  # noqa
         return missing(rule, fact, ask, OrderKind.SURGICAL_REFERRAL)
     holds = {Resectability.UNRESECTABLE: True, Resectability.RESECTABLE: False}.get(fact.value)
     reason = f"Resectability of the liver metastases is stated as {fact.value}."
-    result = replace(decided(rule, answer_of(holds), reason, fact), value=str(fact.value))
+    result = decided(rule, answer_of(holds), reason, fact, value=str(fact.value))
     if holds is None:
         return replace(result, remedy=ask, orders=(OrderKind.SURGICAL_REFERRAL,))
     return result

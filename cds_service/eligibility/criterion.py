@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from cds_service.eligibility.assessment import CriterionResult
 from cds_service.eligibility.policy import Rule
-from cds_service.eligibility.verdict import Answer, Flag
-from fhir_mappings.facts import Fact, Gap, GapKind, Note, OrderKind
+from cds_service.eligibility.verdict import Answer, Flag, Nature
+from fhir_mappings.facts import Fact, Gap, GapKind, OrderKind
 from fhir_mappings.interval import Interval
 from fhir_mappings.when import PartialDate, add_months
 
@@ -22,40 +22,62 @@ HIDING = frozenset(_GAP_FLAGS)
 # Data that exist but did not arrive are not ordered again: they are looked up.
 _LOOK_UP = {
     GapKind.NOT_SENT: "Check the chart: this part of the record was not sent.",
-    GapKind.UNREADABLE: "Check the chart: an entry could not be read and should be corrected or entered again.",
+    GapKind.UNREADABLE: (
+        "Check the chart: what stands there could not be read here. An entry that no program can read should be "
+        "corrected or entered again."
+    ),
 }
 # Notes that the criterion words itself.
 _OWN_WORDS = frozenset({"primary-tissue-only", "derived-from-grade"})
 
 
-def decided(rule: Rule, answer: Answer, reason: str, *facts: Fact[Any]) -> CriterionResult:
+class Known(TypedDict, total=False):
+    """What a criterion knows of its result beside answer and reason; the members of CriterionResult of these names."""
+
+    nature: Nature
+    value: str | None
+    dated: str | None
+    flags: tuple[Flag, ...]
+    gap: Gap | None
+    resolves_on: date | None
+    stale_on: date | None
+    remedy: str | None
+    orders: tuple[OrderKind, ...]
+
+
+def decided(
+    rule: Rule, answer: Answer, reason: str, *facts: Fact[Any], **known: Unpack[Known]
+) -> CriterionResult:
     """A result with all that the facts it rests on bring along: evidence, what was discarded, and their notes."""
-    notes = tuple(note.text for note in _notes(facts))
+    evidence = tuple(dict.fromkeys([item for fact in facts for item in fact.evidence]))
+    days = [item.date for item in evidence if item.date is not None]
+    members: Known = {"nature": rule.nature, "dated": str(days[0]) if days else None, **known}
     return CriterionResult(
         id=rule.criterion,
         label=rule.label,
         answer=answer,
-        nature=rule.nature,
-        reason=" ".join((reason, *notes)),
+        reason=" ".join((reason, *_notes(facts))),
         limit=rule.limit,
-        dated=next(
-            (str(item.date) for fact in facts for item in fact.evidence if item.date is not None), None
-        ),
-        evidence=tuple(dict.fromkeys(item for fact in facts for item in fact.evidence)),
-        discarded=tuple(dict.fromkeys(item for fact in facts for item in fact.discarded)),
+        evidence=evidence,
+        discarded=tuple(dict.fromkeys([item for fact in facts for item in fact.discarded])),
         citation=rule.citation.text,
+        **members,
     )
 
 
-def _notes(facts: Iterable[Fact[Any]]) -> tuple[Note, ...]:
-    return tuple(dict.fromkeys(note for fact in facts for note in fact.notes if note.flag not in _OWN_WORDS))
+def _notes(facts: Iterable[Fact[Any]]) -> list[str]:
+    notes = dict.fromkeys([note for fact in facts for note in fact.notes if note.flag not in _OWN_WORDS])
+    return [note.text for note in notes]
 
 
 def missing(rule: Rule, fact: Fact[Any], remedy: str, *orders: OrderKind) -> CriterionResult:
     """The answer where a fact has no value: unknown, with the gap's own sentence and what would fill it."""
     gap = fact.gap or Gap(GapKind.INDETERMINATE, "The record does not settle this.")
-    return replace(
-        decided(rule, Answer.UNKNOWN, gap.reason, fact),
+    return decided(
+        rule,
+        Answer.UNKNOWN,
+        gap.reason,
+        fact,
         gap=gap,
         flags=gap_flags(gap),
         remedy=_LOOK_UP.get(gap.kind, remedy),
@@ -135,5 +157,6 @@ def outdated(rule: Rule, when: PartialDate, on: date, what: str, *facts: Fact[An
         reason = f"{what} is dated {when} only, and may be older than {months} months."
     else:
         reason = f"{what} of {when} is older than {months} months: stale after {stale_on}."
-    flagged = add_flags(decided(rule, Answer.UNKNOWN, reason, *facts), Flag.STALE)
-    return replace(flagged, dated=str(when), stale_on=stale_on)
+    return decided(
+        rule, Answer.UNKNOWN, reason, *facts, flags=(Flag.STALE,), dated=str(when), stale_on=stale_on
+    )

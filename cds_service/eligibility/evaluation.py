@@ -42,7 +42,11 @@ def assess(facts: Facts, policy: Policy, on: date, others: Sequence[Policy] = ()
     resolves_on = max((item.resolves_on for item in _failed(results) if item.resolves_on), default=None)
     ages_out = ages_out_on(facts, policy.rule("age"), on) if _has(policy, "age") else None
     offer = offered(facts, policy.orders, on, _wanted(facts, verdict, results, discussed))
-    compared = [(other, evaluate(facts, other, on)) for other in others if other.id != policy.id]
+    compared = [
+        (other, _evaluate_beside(facts, other, on, policy, results))
+        for other in others
+        if other.id != policy.id
+    ]
     return _assessment(
         facts,
         policy,
@@ -82,6 +86,7 @@ def _assessment(facts: Facts, policy: Policy, on: date, **found: Any) -> Assessm
         issues=facts.issues,
         mendings=facts.mendings,
         foreign=facts.foreign,
+        not_assessed=facts.unread_parts,
         **found,
     )
 
@@ -89,6 +94,20 @@ def _assessment(facts: Facts, policy: Policy, on: date, **found: Any) -> Assessm
 def evaluate(facts: Facts, policy: Policy, on: date) -> tuple[CriterionResult, ...]:
     """What each criterion of a policy answers, in the policy's order."""
     return tuple(CRITERIA[rule.criterion](facts, rule, on) for rule in policy.rules)
+
+
+def _evaluate_beside(
+    facts: Facts, other: Policy, on: date, policy: Policy, results: Iterable[CriterionResult]
+) -> tuple[CriterionResult, ...]:
+    """What each criterion of another policy answers; a rule that asks just what ours asks has its answer already."""
+    asked = {rule.criterion: rule for rule in policy.rules}
+    answered = {item.id: item for item in results}
+    return tuple(
+        answered[rule.criterion]
+        if asked.get(rule.criterion) == rule
+        else CRITERIA[rule.criterion](facts, rule, on)
+        for rule in other.rules
+    )
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
@@ -178,7 +197,7 @@ def _open_question(facts: Facts, verdict: Verdict) -> str | None:
 
 _DOUBTS = {
     GapKind.NOT_SENT: "not known: that part of the record was not sent",
-    GapKind.UNREADABLE: "not known: an entry could not be read",
+    GapKind.UNREADABLE: "not known: what may say so could not be read",
     GapKind.CONFLICTING: "in doubt: sources disagree",
     GapKind.INDETERMINATE: "in doubt: the record does not settle it",
 }

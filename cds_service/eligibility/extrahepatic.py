@@ -5,7 +5,6 @@ from datetime import date
 
 from cds_service.eligibility.assessment import CriterionResult
 from cds_service.eligibility.criterion import (
-    add_flags,
     decided,
     is_current,
     missing,
@@ -45,14 +44,20 @@ def _extrahepatic_present(facts: Facts, rule: Rule, disease: ExtrahepaticDisease
     where = ", ".join(disease.sites) or ", ".join(disease.extents) or DiseaseExtent.UNSPECIFIED.value
     if extents == {DiseaseExtent.REVIEW}:
         reason = f"Disease is recorded that may lie outside the liver ({where}); peritoneum or mesenteric mass needs review."
-        result = replace(decided(rule, Answer.UNKNOWN, reason, facts.extrahepatic_disease), value=where)
-        return add_flags(replace(result, remedy="Board review of the imaging."), Flag.LOW_CONFIDENCE)
+        return decided(
+            rule,
+            Answer.UNKNOWN,
+            reason,
+            facts.extrahepatic_disease,
+            value=where,
+            flags=(Flag.LOW_CONFIDENCE,),
+            remedy="Board review of the imaging.",
+        )
     nature = rule.nature if DiseaseExtent.ORGAN in extents else Nature.ACTIONABLE
     remedy = None if DiseaseExtent.ORGAN in extents else "Board review: can it be cleared, and where is it?"
-    result = decided(
-        rule, Answer.NOT_MET, f"Disease outside the liver is on record ({where}).", facts.extrahepatic_disease
-    )
-    return replace(result, value=where, nature=nature, remedy=remedy)
+    reason = f"Disease outside the liver is on record ({where})."
+    fact = facts.extrahepatic_disease
+    return decided(rule, Answer.NOT_MET, reason, fact, value=where, nature=nature, remedy=remedy)
 
 
 def _unusable_imaging(
@@ -95,10 +100,9 @@ def _absent(
     facts: Facts, rule: Rule, answer: Answer, reason: str, disease: ExtrahepaticDisease
 ) -> CriterionResult:
     stale_on = add_months(disease.as_of.earliest, rule.months("stalenessMonths")) if disease.as_of else None
-    result = decided(rule, answer, reason, facts.extrahepatic_disease)
-    return replace(
-        result, value="none seen", dated=str(disease.as_of) if disease.as_of else None, stale_on=stale_on
-    )
+    dated = str(disease.as_of) if disease.as_of else None
+    fact = facts.extrahepatic_disease
+    return decided(rule, answer, reason, fact, value="none seen", dated=dated, stale_on=stale_on)
 
 
 def _absent_unproven(facts: Facts, rule: Rule, reason: str, disease: ExtrahepaticDisease) -> CriterionResult:

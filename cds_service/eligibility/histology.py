@@ -5,7 +5,7 @@ and none alone brings it in against another. What was not recorded takes nothing
 be read may hide a higher grade and leaves the question open.
 """
 
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -27,6 +27,7 @@ _FAILING = frozenset({Differentiation.NEC, Differentiation.MINEN, Differentiatio
 _GRADED = frozenset({Differentiation.NET_G1, Differentiation.NET_G2})
 _WELL = _GRADED | {Differentiation.NET}
 _HIGH = frozenset({Grade.G3, Grade.G4})
+_Measure = tuple[Fact[Any], str, bool | None]
 _REVIEW = "Ask pathology to state differentiation and WHO grade."
 
 _OPEN = {
@@ -43,10 +44,14 @@ _OPEN = {
 
 def differentiation(facts: Facts, rule: Rule, on: date) -> CriterionResult:  # noqa: ARG001 - all criteria are called alike
     """Well differentiated, G1 or G2: histology, grade, Ki-67 and mitoses together (clinical.md 3, 7.2)."""
-    for finding in (_poorly_differentiated, _high_grade, _open_number, _hidden):
-        if (result := finding(facts, rule)) is not None:
-            return result
-    return _from_histology(facts, rule)
+    measures = _measures(facts, rule)
+    return (
+        _poorly_differentiated(facts, rule)
+        or _high_grade(facts, rule, measures)
+        or _open_number(facts, rule, measures)
+        or _hidden(rule, measures)
+        or _from_histology(facts, rule)
+    )
 
 
 def _poorly_differentiated(facts: Facts, rule: Rule) -> CriterionResult | None:
@@ -55,33 +60,33 @@ def _poorly_differentiated(facts: Facts, rule: Rule) -> CriterionResult | None:
     if fact.value not in _FAILING:
         return None
     reason = f"The histology is {fact.value}, not a well-differentiated tumour of grade 1 or 2."
-    return replace(decided(rule, Answer.NOT_MET, reason, fact), value=str(fact.value))
+    return decided(rule, Answer.NOT_MET, reason, fact, value=str(fact.value))
 
 
-def _high_grade(facts: Facts, rule: Rule) -> CriterionResult | None:
+def _high_grade(facts: Facts, rule: Rule, measures: Iterable[_Measure]) -> CriterionResult | None:
     """A Ki-67 or mitotic count wholly above its ceiling, or a grade 3, is high grade whatever the histology is called."""
-    for fact, text, low_grade in _measures(facts, rule):
+    for fact, text, low_grade in measures:
         if low_grade is False:
             reason = f"{text} is above what a tumour of grade 1 or 2 may have."
-            result = replace(decided(rule, Answer.NOT_MET, reason, fact, facts.differentiation), value=text)
+            result = decided(rule, Answer.NOT_MET, reason, fact, facts.differentiation, value=text)
             return _with_count_flags(result, facts, rule) if fact is facts.mitotic_count else result
     return None
 
 
-def _open_number(facts: Facts, rule: Rule) -> CriterionResult | None:
+def _open_number(facts: Facts, rule: Rule, measures: Iterable[_Measure]) -> CriterionResult | None:
     """A measure that may lie above its ceiling, or a grade 3 of unclear meaning, leaves the question open."""
-    for fact, text, low_grade in _measures(facts, rule):
+    for fact, text, low_grade in measures:
         if fact.value is not None and low_grade is None:
             reason = f"{text} leaves open whether the tumour is of grade 1 or 2."
-            return replace(
-                decided(rule, Answer.UNKNOWN, reason, fact, facts.differentiation), value=text, remedy=_REVIEW
+            return decided(
+                rule, Answer.UNKNOWN, reason, fact, facts.differentiation, value=text, remedy=_REVIEW
             )
     return None
 
 
-def _hidden(facts: Facts, rule: Rule) -> CriterionResult | None:
+def _hidden(rule: Rule, measures: Iterable[_Measure]) -> CriterionResult | None:
     """A grade, Ki-67 or mitotic count that exists and was not seen could be a high one."""
-    hidden = next((fact for fact, _, _ in _measures(facts, rule) if hides(fact)), None)
+    hidden = next((fact for fact, _, _ in measures if hides(fact)), None)
     return missing(rule, hidden, _REVIEW) if hidden is not None else None
 
 
@@ -95,12 +100,20 @@ def _from_histology(facts: Facts, rule: Rule) -> CriterionResult:
         said = "NET" if fact.value is Differentiation.NET else str(fact.value)
         text = said + _grade_clause(facts, support)
         used = (fact,) if support is None else (fact, support)
-        result = replace(decided(rule, Answer.MET, f"The histology is {text}.", *used), value=text)
+        result = decided(rule, Answer.MET, f"The histology is {text}.", *used, value=text)
         return _with_count_flags(result, facts, rule)
     orders = (OrderKind.KI67,) if fact.value is Differentiation.NET else ()
-    result = decided(rule, Answer.UNKNOWN, _OPEN[fact.value], fact)
     flags = (Flag.CONFLICTING,) if fact.value is Differentiation.NEC_OR_NET and support is not None else ()
-    return replace(result, value=str(fact.value), flags=flags, remedy=_REVIEW, orders=orders)
+    return decided(
+        rule,
+        Answer.UNKNOWN,
+        _OPEN[fact.value],
+        fact,
+        value=str(fact.value),
+        flags=flags,
+        remedy=_REVIEW,
+        orders=orders,
+    )
 
 
 def _grade_support(facts: Facts, rule: Rule) -> Fact[Any] | None:
@@ -118,8 +131,6 @@ def _grade_clause(facts: Facts, support: Fact[Any] | None) -> str:
 
 
 # --- the three measures: the fact, its text, and whether it is that of a low grade (True, False, None: open) ----------
-
-_Measure = tuple[Fact[Any], str, bool | None]
 
 
 def _measures(facts: Facts, rule: Rule) -> tuple[_Measure, ...]:

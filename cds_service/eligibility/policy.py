@@ -76,18 +76,21 @@ class PortalOverride:
     """A primary site that this policy classes otherwise than anatomy or the published range alone would."""
 
     portal_class: PortalClass
-    citation: Citation
+    citation: Citation = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a policy asks of one criterion. `overrides` (site id to class) belongs to `portal-drainage` alone."""
+    """What a policy asks of one criterion. `overrides` (site id to class) belongs to `portal-drainage` alone.
+
+    Rules that ask the same in the same words are equal, whatever they cite: then so is the answer.
+    """
 
     criterion: str
     label: str
     nature: Nature
     limit: str
-    citation: Citation
+    citation: Citation = field(compare=False)
     parameters: Mapping[str, Parameter]
     overrides: Mapping[str, PortalOverride] = field(default_factory=dict)
 

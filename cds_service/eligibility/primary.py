@@ -21,8 +21,8 @@ def portal_drainage(facts: Facts, rule: Rule, on: date) -> CriterionResult:  # n
     classes = dict(zip(fact.value.sites, _classes(fact.value, rule), strict=True))
     answer = _portal_answer(tuple(classes.values()))
     decisive = [_site_name(site) for site, found in classes.items() if _portal_answer((found,)) is answer]
-    result = decided(rule, answer, _portal_reason(answer, ", ".join(decisive)), fact)
-    result = replace(result, value=", ".join(decisive))
+    named = ", ".join(decisive)
+    result = decided(rule, answer, _portal_reason(answer, named), fact, value=named)
     if answer is not Answer.UNKNOWN:
         return result
     remedy = "State where the primary tumour began; a site at the edge of the published range needs a board's review."
@@ -72,18 +72,17 @@ def primary_resected(facts: Facts, rule: Rule, on: date) -> CriterionResult:  # 
     refusal = _resection_refusal(fact.value, rule)
     if refusal is not None:
         value, reason = refusal
-        result = replace(decided(rule, Answer.NOT_MET, reason, fact), value=value)
-        return replace(result, remedy="Surgical consultation.", orders=(OrderKind.SURGICAL_REFERRAL,))
+        orders = (OrderKind.SURGICAL_REFERRAL,)
+        remedy = "Surgical consultation."
+        return decided(rule, Answer.NOT_MET, reason, fact, value=value, remedy=remedy, orders=orders)
     if hides(facts.primary_site):
         return missing(rule, facts.primary_site, "State every primary site.")
     doubt = _resection_doubt(fact.value, facts.primary_site.value, rule)
     if doubt is not None:
         reason, remedy = doubt
-        return replace(
-            decided(rule, Answer.UNKNOWN, reason, fact), value=_resection_text(fact.value), remedy=remedy
-        )
+        return decided(rule, Answer.UNKNOWN, reason, fact, value=_resection_text(fact.value), remedy=remedy)
     reason = f"The primary tumour was resected on {resection_day(fact.value)} ({fact.value.residual})."
-    return replace(decided(rule, Answer.MET, reason, fact), value=_resection_text(fact.value))
+    return decided(rule, Answer.MET, reason, fact, value=_resection_text(fact.value))
 
 
 def _resection_refusal(resection: PrimaryResection, rule: Rule) -> tuple[str, str] | None:

@@ -3,7 +3,6 @@
 `assessment.schema.json` describes it. What is null or empty is left out, except `criteria` and each `evidence`.
 """
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -44,6 +43,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
             for item in assessment.mendings
         ],
         foreign=_foreign(assessment.foreign),
+        notAssessed=list(assessment.not_assessed),
     )
 
 
@@ -104,8 +104,4 @@ def _day(day: date | None) -> str | None:
 
 
 def _filled(**members: object) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if name in _KEPT or not _is_empty(value)}
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or (isinstance(value, str | list | Mapping) and not value)
+    return {name: value for name, value in members.items() if value or name in _KEPT}

@@ -5,7 +5,7 @@ from datetime import date
 
 from cds_service.eligibility.assessment import CriterionResult
 from cds_service.eligibility.course import Course, Landmark, read_course
-from cds_service.eligibility.criterion import add_flags, decided, missing, with_gap
+from cds_service.eligibility.criterion import decided, missing, with_gap
 from cds_service.eligibility.policy import Rule
 from cds_service.eligibility.verdict import Answer, Flag
 from fhir_mappings.facts import Facts, OrderKind, PrimaryResection
@@ -58,8 +58,16 @@ def _since(facts: Facts, rule: Rule, on: date, course: Course, anchor: Landmark)
 def _stable(facts: Facts, rule: Rule, anchor: Landmark, last: PartialDate, stale_on: date) -> CriterionResult:
     """Step 8; exactly so many calendar months count."""
     reason = f"Stable disease or response is documented from {anchor} to {last}."
-    result = decided(rule, Answer.MET, reason, facts.disease_response, facts.primary_resection)
-    return replace(result, value=_in_months(anchor.latest, last.earliest), dated=str(last), stale_on=stale_on)
+    return decided(
+        rule,
+        Answer.MET,
+        reason,
+        facts.disease_response,
+        facts.primary_resection,
+        value=_in_months(anchor.latest, last.earliest),
+        dated=str(last),
+        stale_on=stale_on,
+    )
 
 
 def _too_short(
@@ -71,8 +79,12 @@ def _too_short(
         f"Stable disease or response is documented from {anchor} to {last}; "
         f"{rule.months('months')} months are reached on {resolves_on}."
     )
-    return replace(
-        decided(rule, Answer.NOT_MET, reason, facts.disease_response, facts.primary_resection),
+    return decided(
+        rule,
+        Answer.NOT_MET,
+        reason,
+        facts.disease_response,
+        facts.primary_resection,
         value=_in_months(anchor.latest, last.earliest),
         dated=str(last),
         stale_on=stale_on,
@@ -90,8 +102,12 @@ def _progressive(facts: Facts, rule: Rule, on: date, course: Course) -> Criterio
         f"The last assessment, of {course.last_progression}, shows progressive disease; "
         f"{rule.months('months')} months of stability are counted anew."
     )
-    return replace(
-        decided(rule, Answer.NOT_MET, reason, facts.disease_response, facts.primary_resection),
+    return decided(
+        rule,
+        Answer.NOT_MET,
+        reason,
+        facts.disease_response,
+        facts.primary_resection,
         value="progressive disease",
         dated=str(course.last_progression),
         resolves_on=reaches if reaches > on else None,
@@ -132,8 +148,16 @@ def _unproven(
     if doubts:
         reason += f" The reading of {doubts} is preliminary or disputed and may be a progression."
     flags = (*((Flag.STALE,) if is_stale else ()), *((Flag.CONFLICTING,) if doubts else ()))
-    result = decided(rule, Answer.UNKNOWN, reason, facts.disease_response, facts.primary_resection)
-    return replace(add_flags(result, *flags), remedy=_RESTAGE, orders=(OrderKind.RESTAGING,))
+    return decided(
+        rule,
+        Answer.UNKNOWN,
+        reason,
+        facts.disease_response,
+        facts.primary_resection,
+        flags=flags,
+        remedy=_RESTAGE,
+        orders=(OrderKind.RESTAGING,),
+    )
 
 
 def _in_months(start: date, end: date) -> str:

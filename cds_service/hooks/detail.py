@@ -5,11 +5,11 @@ through `text.markdown`, so a template cannot forget to.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache, lru_cache
 from itertools import groupby
-from typing import Final
+from typing import Final, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -20,6 +20,8 @@ from cds_service.hooks.text import markdown
 from fhir_mappings.drafts import drafts
 from fhir_mappings.facts import Evidence
 from fhir_mappings.valueset import terminology
+
+T = TypeVar("T")
 
 ANSWERS: Final = {Answer.MET: "met", Answer.NOT_MET: "not met", Answer.UNKNOWN: "unknown"}
 MARKS: Final = {Answer.MET: "✓", Answer.NOT_MET: "✗", Answer.UNKNOWN: "?"}
@@ -35,7 +37,6 @@ FLAGS: Final = {
 }
 _SENTENCE_LIMIT = 1500
 _SHOWN_RESOURCES = 6
-_BLANK_LINES = re.compile(r"\n{3,}")
 _CODING = re.compile(r"((?:https?:|urn:)[^\s|]+)\|([^\s|]+)")
 
 
@@ -55,7 +56,9 @@ def detail(assessment: Assessment, rules: Policy, opening: str = "") -> str:
         other_verdicts=_other_verdicts(assessment),
         shown=_SHOWN_RESOURCES,
     )
-    return _BLANK_LINES.sub("\n\n", text).strip()
+    while "\n\n\n" in text:  # what parts of the template that say nothing leave behind
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()
 
 
 def policy_name(assessment: Assessment) -> str:
@@ -126,6 +129,11 @@ def _write(value: object) -> str:
     return value if isinstance(value, _Escaped) else markdown(str(value))
 
 
+def _escaped(words: Mapping[T, str]) -> dict[T, _Escaped]:
+    """Words of ours that stand on every card, escaped once."""
+    return {key: _Escaped(markdown(text)) for key, text in words.items()}
+
+
 def _clause(value: str) -> _Escaped:
     """A filter for wording of ours, longer than a quoted value; what follows it is the template's."""
     return _Escaped(markdown(value.rstrip(". "), _SENTENCE_LIMIT))
@@ -148,6 +156,8 @@ def _templates() -> dict[Verdict, Template]:
         auto_reload=False,
     )
     environment.filters.update(clause=_clause, sentence=_sentence)
-    environment.globals.update(answers=ANSWERS, marks=MARKS, flags=FLAGS, written=_written)
+    environment.globals.update(
+        answers=_escaped(ANSWERS), marks=_escaped(MARKS), flags=_escaped(FLAGS), written=_written
+    )
     names = (verdict for verdict in Verdict if verdict is not Verdict.NOT_APPLICABLE)
     return {verdict: environment.get_template(f"{verdict.value}.md") for verdict in names}

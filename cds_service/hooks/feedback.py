@@ -14,6 +14,7 @@ import msgspec
 
 from cds_service.errors import BadRequestError
 from cds_service.hooks.cards import OVERRIDE_REASONS
+from cds_service.hooks.json_path import ROOT
 from cds_service.hooks.text import one_line
 from cds_service.storage.ledger import Feedback, Ledger, Outcome, Reason
 from cds_service.tenants import Tenant
@@ -90,9 +91,9 @@ def _decoded(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadRequestError("The body is not valid JSON in UTF-8.") from None
+        raise BadRequestError("The body is not valid JSON in UTF-8.", ROOT) from None
     except RecursionError:
-        raise BadRequestError("The body is nested too deeply.") from None
+        raise BadRequestError("The body is nested too deeply.", ROOT) from None
 
 
 # --- one entry --------------------------------------------------------------------------------------------------------

@@ -76,7 +76,14 @@ def _considered(
     if not isinstance(context, OrderSelectContext):
         return [(item, True) for item in drafted]
     chosen = {"/".join(selection.split("/")[-2:]) for selection in context.selections}
-    return [(item, item.reference in chosen) for item in drafted]
+    return [(item, _is_chosen(item.reference, chosen)) for item in drafted]
+
+
+def _is_chosen(reference: str | None, chosen: set[str]) -> bool:
+    """Whether `Type/id` is among the selections, if only by its bare id; a draft without an id may be any of them."""
+    if reference is None:
+        return bool(chosen)
+    return not chosen.isdisjoint((reference, reference.rpartition("/")[2]))
 
 
 def manner(found: Occasion, assessment: Assessment) -> Manner | None:
@@ -108,18 +115,23 @@ def _on_treatment(found: Occasion, assessment: Assessment) -> Manner | None:
 
 
 def _on_imaging(found: Occasion, assessment: Assessment) -> Manner | None:
-    """A word beside imaging where something else is missing too: one examination would not yet decide."""
-    others = set(assessment.orders) - found.ordered - {OrderKind.SOMATOSTATIN_RECEPTOR_PET}
-    if (
-        DraftKind.RECEPTOR_IMAGING not in found.drafts
-        or assessment.verdict not in _MAY_BE_CANDIDATE
-        or not others
-    ):
+    """A word beside imaging where something else is missing too: one examination would not yet decide.
+
+    That a part of the record could not be read is such a thing: silence would claim that nothing else is open.
+    """
+    if DraftKind.RECEPTOR_IMAGING not in found.drafts or assessment.verdict not in _MAY_BE_CANDIDATE:
         return None
-    opening = "A draft order is for somatostatin-receptor imaging, which would not answer everything that is missing"
-    if assessment.verdict is Verdict.MEETS:
-        opening = (
-            "A draft order is for somatostatin-receptor imaging of a patient who may be referred already"
-        )
+    others = set(assessment.orders) - found.ordered - {OrderKind.SOMATOSTATIN_RECEPTOR_PET}
+    is_unread = bool(assessment.not_assessed) and assessment.verdict is not Verdict.MEETS
+    if not others and not is_unread:
+        return None
     ordered = found.ordered | {OrderKind.SOMATOSTATIN_RECEPTOR_PET}
-    return Manner(Indicator.INFO, opening, "imaging-order", ordered)
+    return Manner(Indicator.INFO, _IMAGING.get(assessment.verdict, _IMAGING_OPEN), "imaging-order", ordered)
+
+
+_IMAGING_OPEN: Final = (
+    "A draft order is for somatostatin-receptor imaging, which would not answer everything that is missing"
+)
+_IMAGING: Final[Mapping[Verdict, str]] = {
+    Verdict.MEETS: "A draft order is for somatostatin-receptor imaging of a patient who may be referred already"
+}

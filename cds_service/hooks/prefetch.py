@@ -6,7 +6,7 @@ part, of which the rest is fetched. What cannot be had is unknown, never "none".
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import orjson
 
@@ -21,6 +21,8 @@ from fhir_mappings.bundle import PartState
 from fhir_mappings.facts import Facts, GapKind, Presence
 from fhir_mappings.prefetch import Fetched, read_prefetch, unsent
 from fhir_mappings.record import PARTS, PatientRecord
+
+_PAGE_SIZE: Final = 200  # what many servers give at most; one that gives less says so by a next link
 
 
 class Ehr(Protocol):
@@ -58,7 +60,14 @@ def _queries(hook: HookRequest, service: Service, tenant: Tenant) -> dict[str, s
     """What to ask for, because it did not arrive: the rest of a part, or a part of its own."""
     missing = unsent(hook.prefetch, tenant.prefetch_aliases)
     patient = hook.context.patient_id
-    return {key: link or query(tenant, service.prefetch[key], patient) for key, link in missing.items()}
+    return {
+        key: link or _paged(query(tenant, service.prefetch[key], patient)) for key, link in missing.items()
+    }
+
+
+def _paged(asked: str) -> str:
+    """A search with pages of a size of ours: by default a server may give 20 at a time, and each page costs a trip."""
+    return f"{asked}&_count={_PAGE_SIZE}" if "?" in asked else asked
 
 
 def _fetched(

@@ -35,7 +35,7 @@ class FhirAuthorization(msgspec.Struct, frozen=True):
 
     access_token: str
     token_type: str
-    expires_in: int
+    expires_in: float  # JSON knows one kind of number: 300.0 is an integer too
     scope: str | None = None
     subject: str | None = None
     patient: str | None = None
@@ -88,8 +88,8 @@ def _check_access(request: _Envelope, context: Context) -> None:
         raise BadRequestError("fhirAuthorization needs fhirServer beside it.", "fhirServer")
     if request.fhir_authorization.token_type != "Bearer":  # noqa: S105  the type of a token, not a token
         raise BadRequestError("token_type must be Bearer.", "fhirAuthorization.token_type")
-    if request.fhir_authorization.expires_in < 0:
-        raise BadRequestError("expires_in must be a number of seconds.", "fhirAuthorization.expires_in")
+    if request.fhir_authorization.expires_in < 0 or request.fhir_authorization.expires_in % 1:
+        raise BadRequestError("expires_in must be a whole number of seconds.", "fhirAuthorization.expires_in")
     if request.fhir_authorization.patient not in (None, context.patient_id):
         raise BadRequestError(
             "The access token is for another patient than the context.", "fhirAuthorization.patient"

@@ -66,7 +66,7 @@ def hooks(journey: Journey, gate: Gate, settings: Settings) -> Blueprint:
 
     @blueprint.get("/openapi.json")
     def describe() -> Response:
-        return _response(openapi.document())
+        return _response(openapi.document(is_open=gate.is_open, has_open_discovery=settings.open_discovery))
 
     @blueprint.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
@@ -102,11 +102,26 @@ def _body() -> bytes:
         raise UnsupportedMediaTypeError("The body must be application/json or application/fhir+json.")
     if request.headers.get("Content-Encoding"):
         raise UnsupportedMediaTypeError("The body must not be compressed.")
-    body = request.get_data(cache=False)
+    length = request.content_length
+    return without_mark(_chunked_body() if length is None else _whole_body(length))
+
+
+def _whole_body(length: int) -> bytes:
+    """Read a body in one piece; `get_data` copies it four times, a tenth of the work for most patients."""
     limit = request.max_content_length
-    if request.content_length is None and limit is not None and len(body) >= limit:  # chunked, and cut there
+    if limit is not None and length > limit:
         raise PayloadTooLargeError(_TOO_LARGE)
-    return without_mark(body)
+    body: bytes = request.environ["wsgi.input"].read(length)
+    if len(body) < length:
+        raise BadRequestError("The body is shorter than its Content-Length says.")
+    return body
+
+
+def _chunked_body() -> bytes:
+    body, limit = request.get_data(cache=False), request.max_content_length
+    if limit is not None and len(body) >= limit:  # it was cut there
+        raise PayloadTooLargeError(_TOO_LARGE)
+    return body
 
 
 def _response(content: object, status: int = 200, mimetype: str = _JSON) -> Response:
@@ -131,9 +146,13 @@ def attach(app: Flask, cors_origins: tuple[str, ...]) -> None:
 def _begin() -> Response | None:
     g.started = time.monotonic()
     g.log = {}
-    return (
-        Response(status=204, headers={"Allow": "GET, POST, OPTIONS"}) if request.method == "OPTIONS" else None
-    )
+    return Response(status=204, headers={"Allow": _methods()}) if request.method == "OPTIONS" else None
+
+
+def _methods() -> str:
+    """What the address that is asked about answers to."""
+    found = request.url_rule.methods if request.url_rule is not None else None
+    return ", ".join(sorted(found or {"OPTIONS"}))
 
 
 def _finish(response: Response, cors_origins: tuple[str, ...]) -> Response:

@@ -32,7 +32,8 @@ def plain(text: str, limit: int) -> str:
 
 def one_line(text: str) -> str:
     """Normalise (NFC), drop characters that cannot be seen, and make the rest one line with single spaces."""
-    text = unicodedata.normalize("NFC", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     if text.isprintable():  # then its only white space is the ordinary space
         return " ".join(text.split()) if "  " in text else text.strip()
     return " ".join("".join(map(_visible, text)).split())
@@ -40,9 +41,7 @@ def one_line(text: str) -> str:
 
 def shorten(text: str, limit: int) -> str:
     """Cut to at most `limit` characters, counted as Unicode code points and as UTF-16 units alike."""
-    if len(text) <= limit and text.isascii():
-        return text
-    if _utf16_units(text) <= limit:
+    if 2 * len(text) <= limit or _utf16_units(text) <= limit:
         return text
     while _utf16_units(text) > limit - len(_ELLIPSIS):
         text = text[: min(len(text) - 1, limit - len(_ELLIPSIS))]

@@ -40,6 +40,11 @@ class Gate:
         """`now` is the clock, in seconds since the epoch."""
         self._tenants, self._replay, self._keys, self._now = tenants, replay, keys, now
 
+    @property
+    def is_open(self) -> bool:
+        """Whether callers are not asked who they are."""
+        return self._tenants.open is not None
+
     def admit(self, authorization: str | None, path: str) -> Tenant:
         """The tenant on whose behalf an endpoint is called. Raises UnauthorizedError.
 

@@ -29,7 +29,7 @@ class CodedFinding:
     @property
     def evidence(self) -> Evidence:
         """Where it stands, with the coding of the finding itself."""
-        return self.resource.evidence(self.element, coding=next(codings(self.concept), None))
+        return self.resource.evidence(self.element, coding=next(iter(codings(self.concept)), None))
 
 
 @once

@@ -212,6 +212,7 @@ _RESPONSES = {
     "response-no-evidence-of-disease": Response.COMPLETE,
     "response-improved": Response.RESPONSE,
 }
+_ORDER = tuple(Response)
 _MAY_BE_BAD = (Response.PROGRESSION, Response.CONFLICTING)
 _NOT_EVALUABLE = frozenset({"response-not-evaluable", "response-lesion-level", "presence-unknown"})
 _Assessed = tuple[ResponseAssessment, Evidence]
@@ -255,20 +256,20 @@ def _assessed(chart: Chart, item: Resource) -> _Assessed | Discarded:
     evidence, tumour = item.value_evidence(), links(chart).tumour_of(item)
     if tumour is Tumour.OTHER:
         return Discarded(evidence, REFUSALS[tumour])
-    response = _response(chart, item)
+    meanings = chart.meanings(item.coded_value)
+    response = _response(item, meanings)
     if response is None:
         return Discarded(evidence, "not evaluable" if has_value(item) else "states no value")
     doubt = item.why or REFUSALS.get(tumour, "") or ("undated" if item.date is None else "")
     if doubt and response not in _MAY_BE_BAD:
         return Discarded(evidence, doubt)
-    is_read = not _is_unread(chart, item)
+    is_read = not meanings.isdisjoint(_RESPONSES)
     day = item.date or PartialDate(date.min, chart.on, "an unknown day")
     return ResponseAssessment(response, day, item.reference, confirmed=not doubt and is_read), evidence
 
 
-def _response(chart: Chart, item: Resource) -> Response | None:
+def _response(item: Resource, meanings: frozenset[str]) -> Response | None:
     """The trend, if one is stated; a value that cannot be read may be a progression."""
-    meanings = chart.meanings(item.coded_value)
     said = {value for name, value in _RESPONSES.items() if name in meanings}
     if said:
         return _overall(said)
@@ -276,14 +277,10 @@ def _response(chart: Chart, item: Resource) -> Response | None:
     return Response.CONFLICTING if is_unread else None
 
 
-def _is_unread(chart: Chart, item: Resource) -> bool:
-    return chart.meanings(item.coded_value).isdisjoint(_RESPONSES)
-
-
 def _overall(said: set[Response]) -> Response:
     if Response.PROGRESSION in said or Response.CONFLICTING in said:
         return Response.PROGRESSION if said == {Response.PROGRESSION} else Response.CONFLICTING
-    return min(said, key=list(Response).index)
+    return min(said, key=_ORDER.index)
 
 
 def _merged(assessments: Sequence[ResponseAssessment]) -> list[ResponseAssessment]:

@@ -49,15 +49,16 @@ class TumourLinks:
 
     def _told(self, item: Resource) -> Tumour | None:
         """What the closest link says; where that one names two tumours, nothing is told."""
-        by_group = self._by_group.get(item.reference, set())
-        for linked in (self._linked(item), self._of_specimens(item), by_group):
-            if linked:
-                return next(iter(linked)) if len(linked) == 1 else Tumour.UNTOLD
-        return None
+        linked = self._linked(item) or self._of_specimens(item) or self._by_group.get(item.reference)
+        if not linked:
+            return None
+        return next(iter(linked)) if len(linked) == 1 else Tumour.UNTOLD
 
     def _linked(self, item: Resource) -> set[Tumour]:
-        references = list(item.data.get("focus") or ())
-        references += [extension.get("valueReference") for extension in extensions(item)]
+        references = [
+            *(item.data.get("focus") or ()),
+            *(part.get("valueReference") for part in extensions(item)),
+        ]
         found = {self._of_reference(reference) for reference in references if reference}
         return {tumour for tumour in found if tumour is not None} | self._by_stage.get(item.reference, set())
 
@@ -107,7 +108,9 @@ class TumourLinks:
         groups: dict[str, set[Tumour]] = {}
         for resource in self._chart.resources:
             listed = (*(resource.data.get("hasMember") or ()), *(resource.data.get("result") or ()))
-            members = [self._chart.target(item) for item in listed if resource.use is not Use.DROP]
+            if not listed or resource.use is Use.DROP:
+                continue
+            members = [self._chart.target(item) for item in listed]
             named = {
                 self._named.by_reference[member] for member in members if member in self._named.by_reference
             }
@@ -134,5 +137,5 @@ def tissue_of(chart: Chart, item: Resource) -> frozenset[str]:
 
 def _specimens(chart: Chart, resource: Resource) -> list[str]:
     given = resource.data.get("specimen")
-    items = given if isinstance(given, list) else [given]
+    items = given if isinstance(given, list) else [given] if given else []
     return [target for item in items if (target := chart.target(item))]

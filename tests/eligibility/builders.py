@@ -41,7 +41,9 @@ from fhir_mappings.when import PartialDate, parse_date
 
 ON = date(2026, 11, 23)  # the day of evaluation of every test vector
 FACT_NAMES = tuple(
-    item.name for item in fields(Facts) if item.name not in ("patient", "issues", "mendings", "foreign")
+    item.name
+    for item in fields(Facts)
+    if item.name not in ("patient", "issues", "mendings", "foreign", "unread_parts")
 )
 
 

@@ -78,6 +78,14 @@ def test_orders_in_doubt_orders_set_aside_and_what_is_foreign_are_valid():
     assert found["foreign"] == {"count": 1, "references": ["Observation/x"]}
 
 
+def test_what_was_not_read_is_told_by_its_clause_and_left_out_where_all_was():
+    clause = "Specimen resources could not be read: the EHR's query for them failed"
+    found = rendered(facts(unread_parts=(clause,)))
+    VALIDATOR.validate(found)
+    assert found["notAssessed"] == [clause]
+    assert "notAssessed" not in rendered(facts())
+
+
 @given(chart=CHARTS, item=POLICIES)
 @settings(max_examples=50)
 def test_any_chart_is_valid(chart: Facts, item: Policy):

@@ -568,10 +568,22 @@ PAGE = {"resourceType": "Bundle", "link": [{"relation": "next", "url": "CANARY"}
 @pytest.mark.parametrize(
     ("value", "kind", "words"),
     [
-        ("absent", GapKind.NOT_SENT, "the EHR did not send Observation resources"),
-        (OUTCOME, GapKind.UNREADABLE, "the EHR's query for Observation resources failed"),
-        ("<html>", GapKind.UNREADABLE, "the EHR's query for Observation resources failed"),
-        (PAGE, GapKind.NOT_SENT, "the EHR sent only a part of the Observation resources"),
+        ("absent", GapKind.NOT_SENT, "Observation resources could not be read: the EHR did not send them"),
+        (
+            OUTCOME,
+            GapKind.UNREADABLE,
+            "Observation resources could not be read: the EHR's query for them failed",
+        ),
+        (
+            "<html>",
+            GapKind.UNREADABLE,
+            "Observation resources could not be read: the EHR's query for them failed",
+        ),
+        (
+            PAGE,
+            GapKind.NOT_SENT,
+            "not all Observation resources could be read: the EHR sent only a part of them",
+        ),
         (None, GapKind.NOT_RECORDED, "nothing on record"),
         ({"resourceType": "Bundle", "total": 0}, GapKind.NOT_RECORDED, "nothing on record"),
     ],

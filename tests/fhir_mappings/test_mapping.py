@@ -1,6 +1,7 @@
 """Facts, readers and inputs are one list, readers ask only for what they declare, and modules stand in one order."""
 
 import ast
+import gc
 import json
 import random
 import re
@@ -41,6 +42,18 @@ def empty_record() -> PatientRecord:
     return record_of(
         {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient", "id": "p1"}}]}
     )
+
+
+def test_a_record_is_freed_as_soon_as_its_facts_are_read():
+    record = record_of(json.loads(SAMPLES[0].read_bytes()))
+    read_facts(record, ON)
+    gc.collect()
+    gc.disable()
+    try:
+        read_facts(record, ON)
+        assert gc.collect() == 0, "something that a chart holds refers back to it"
+    finally:
+        gc.enable()
 
 
 # --- one list, three views --------------------------------------------------------------------------------------------

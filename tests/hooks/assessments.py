@@ -73,6 +73,7 @@ def assessment(
         differences=(Difference("optn", "OPTN", "ki-67", "Ki-67", Answer.MET, "< 20 %", text),),
         other_verdicts=(("optn-nlrb-net", Verdict.MEETS),),
         orders=tuple(OrderKind),
+        not_assessed=(text,),
         issues=(Issue("Condition/broken", text, ("differentiation",)),),
         mendings=(Mending("Condition/bent", "category", text),),
     )
@@ -84,7 +85,7 @@ def facts() -> Facts:
     gaps: dict[str, Any] = {
         field.name: Fact(gap=Gap(GapKind.NOT_RECORDED, "not recorded"))
         for field in fields(Facts)
-        if field.name not in ("patient", "issues", "mendings", "foreign")
+        if field.name not in ("patient", "issues", "mendings", "foreign", "unread_parts")
     }
     gaps["neuroendocrine_tumour"] = Fact(Presence.PRESENT, (Evidence("Condition/net", "code"),))
     gaps["liver_metastases"] = Fact(

@@ -49,7 +49,7 @@ def test_every_answer_and_flag_has_a_word() -> None:
     assert set(FLAGS) == set(Flag)
 
 
-def test_25_a_patient_whom_the_criteria_do_not_concern_gets_no_card() -> None:
+def test_a_patient_whom_the_criteria_do_not_concern_gets_no_card() -> None:
     assert (
         cards(assessment(Verdict.NOT_APPLICABLE), facts(), RULES, hook_instance=HOOK_INSTANCE, tenant=TENANT)
         == []
@@ -57,7 +57,7 @@ def test_25_a_patient_whom_the_criteria_do_not_concern_gets_no_card() -> None:
 
 
 @pytest.mark.parametrize("verdict", WITH_CARD)
-def test_26_28_29_30_35_36_each_card_has_the_official_shape(verdict: Verdict) -> None:
+def test_each_card_has_the_official_shape(verdict: Verdict) -> None:
     made = card(verdict)
     schema("response").validate({"cards": [made]})
     assert made["indicator"] == "info"
@@ -98,7 +98,7 @@ def test_the_summary_carries_the_answer(verdict: Verdict, headline: str, summary
 
 @pytest.mark.parametrize("verdict", WITH_CARD)
 @pytest.mark.parametrize("text", ["x" * 500, "😀" * 300, *HOSTILE])
-def test_26_the_summary_is_plain_short_and_one_line(verdict: Verdict, text: str) -> None:
+def test_the_summary_is_plain_short_and_one_line(verdict: Verdict, text: str) -> None:
     summary = card(verdict, text)["summary"]
     assert 1 <= len(summary.encode("utf-16-le")) // 2 <= 139
     assert not re.search(r"[\n\r`*\[\]]|<[A-Za-z/!?]", summary)
@@ -150,7 +150,7 @@ AUTHORED = tags(GFM.render(detail(assessment(text="x"), RULES)))
 
 @settings(max_examples=60, deadline=None)
 @given(text=ANYTHING.filter(lambda text: one_line(text).strip(" .") != ""))
-def test_27_no_text_of_a_record_becomes_markup_and_every_one_is_shown(text: str) -> None:
+def test_no_text_of_a_record_becomes_markup_and_every_one_is_shown(text: str) -> None:
     html = GFM.render(detail(assessment(text=text), RULES))
     assert tags(html) == AUTHORED
     quoted = [unescape(found) for found in re.findall(r"<td>(.*?)</td>", html, re.DOTALL)]
@@ -158,22 +158,22 @@ def test_27_no_text_of_a_record_becomes_markup_and_every_one_is_shown(text: str)
 
 
 @given(text=st.sampled_from(HOSTILE), verdict=st.sampled_from(WITH_CARD))
-def test_27_in_no_card(text: str, verdict: Verdict) -> None:
+def test_in_no_card(text: str, verdict: Verdict) -> None:
     assert tags(GFM.render(detail(assessment(verdict, text), RULES))) == tags(
         GFM.render(detail(assessment(verdict, "x"), RULES))
     )
 
 
-def test_30_the_reasons_to_override_are_those_of_the_clinical_reference() -> None:
+def test_the_reasons_to_override_are_those_of_the_clinical_reference() -> None:
     assert len(OVERRIDE_REASONS) == 6
     assert all(set(reason) == {"code", "system", "display"} for reason in OVERRIDE_REASONS)
 
 
-def test_31_there_are_no_links_for_now() -> None:
+def test_there_are_no_links_for_now() -> None:
     assert "links" not in card()
 
 
-def test_33_34_the_source_is_the_guideline_and_its_topic_is_static_and_alphanumeric() -> None:
+def test_the_source_is_the_guideline_and_its_topic_is_static_and_alphanumeric() -> None:
     for verdict in WITH_CARD:
         source = card(verdict)["source"]
         assert source["url"] == "https://doi.org/10.1111/ajt.13831"
@@ -181,7 +181,7 @@ def test_33_34_the_source_is_the_guideline_and_its_topic_is_static_and_alphanume
         assert source["topic"] == card(verdict, "other patient")["source"]["topic"]
 
 
-def test_32_uuids_are_lower_case_unique_and_the_same_for_the_same_call() -> None:
+def test_uuids_are_lower_case_unique_and_the_same_for_the_same_call() -> None:
     made = card(Verdict.MEETS)
     uuids = [made["uuid"], *(item["uuid"] for item in made["suggestions"])]
     assert len(set(uuids)) == len(uuids)
@@ -198,7 +198,7 @@ def test_32_uuids_are_lower_case_unique_and_the_same_for_the_same_call() -> None
     assert other["uuid"] != made["uuid"]
 
 
-def test_28_a_card_without_orders_has_no_suggestions() -> None:
+def test_a_card_without_orders_has_no_suggestions() -> None:
     made = card(orders=())
     assert "suggestions" not in made
     assert "selectionBehavior" not in made

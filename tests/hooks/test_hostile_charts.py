@@ -239,7 +239,7 @@ def test_a_total_above_what_came_is_told_as_a_part(key: str) -> None:
     request = copy.deepcopy(REQUEST)
     request["prefetch"][key]["total"] += 1
     (card,) = answered(request)
-    assert "sent only a part of the" in card["detail"]
+    assert "sent only a part of them" in card["detail"]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_warning_that_something_is_missing_is_told_as_a_part(note: Json) -> No
     request = copy.deepcopy(REQUEST)
     request["prefetch"]["conditions"]["entry"].append(note)
     (card,) = answered(request)
-    assert "sent only a part of the Condition resources" in card["detail"]
+    assert "not all Condition resources could be read" in card["detail"]
 
 
 def test_no_tumour_among_a_part_of_the_conditions_is_no_absence() -> None:

@@ -36,7 +36,7 @@ def found_in(context: Context) -> Occasion | None:
 
 
 def spoken(drafted: DraftKind, verdict: Verdict, orders: tuple[OrderKind, ...] = ()) -> Manner | None:
-    given: Assessment = assessment(verdict, orders=orders)
+    given: Assessment = assessment(verdict, orders=orders, not_assessed=())
     return manner(Occasion(frozenset({drafted})), given)
 
 
@@ -64,8 +64,11 @@ def test_an_order_to_sign_is_an_occasion_only_if_it_is_of_a_kind_we_speak_about(
             ["ServiceRequest/d0", "ServiceRequest/d1"],
             {DraftKind.TRANSPLANT_EVALUATION, DraftKind.LIVER_RESECTION},
         ),
+        (["d0"], {DraftKind.TRANSPLANT_EVALUATION}),
         ([], None),
         (["ServiceRequest/other"], None),
+        (["other", "", "/", "ServiceRequest"], None),
+        (["MedicationRequest/d0"], None),
     ],
 )
 def test_of_the_drafts_on_the_pad_only_those_just_selected_are_an_occasion(
@@ -74,6 +77,14 @@ def test_of_the_drafts_on_the_pad_only_those_just_selected_are_an_occasion(
     context = OrderSelectContext(**IDS, draft_orders=drafts(REFERRAL, RESECTION), selections=selections)
     found = found_in(context)
     assert (None if found is None else found.drafts) == kinds
+
+
+@pytest.mark.parametrize(("selections", "is_occasion"), [(["ServiceRequest/other"], True), ([], False)])
+def test_a_draft_without_an_id_may_be_what_was_selected(selections: list[str], is_occasion: bool) -> None:
+    pad = drafts(REFERRAL)
+    del pad["entry"][0]["resource"]["id"]
+    context = OrderSelectContext(**IDS, draft_orders=pad, selections=selections)
+    assert (found_in(context) is not None) is is_occasion
 
 
 def test_every_draft_on_the_pad_counts_as_ordered() -> None:
@@ -155,6 +166,15 @@ def test_receptor_imaging_gets_a_word_where_something_else_is_open_too(
     verdict: Verdict, orders: tuple[OrderKind, ...], *, speaks: bool
 ) -> None:
     assert (spoken(DraftKind.RECEPTOR_IMAGING, verdict, orders) is not None) is speaks
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_receptor_imaging_gets_a_word_where_a_part_was_not_read_and_the_answer_is_open(
+    verdict: Verdict,
+) -> None:
+    unread = assessment(verdict, orders=(), not_assessed=("Observation resources could not be read",))
+    how = manner(Occasion(frozenset({DraftKind.RECEPTOR_IMAGING})), unread)
+    assert (how is not None) is (verdict in MAY_BE_CANDIDATE and verdict is not Verdict.MEETS)
 
 
 def test_a_transplant_order_beside_others_decides_how_we_speak() -> None:

@@ -1,15 +1,11 @@
-"""What every answer has in common: headers, CORS and a log line without patient data."""
+"""What every answer has in common: headers, and a log line without patient data."""
 
 import json
 import logging
 
 import pytest
 
-from cds_service.settings import Settings
 from tests.hooks.calls import HOOK_INSTANCE, NET, SERVICE, bundle, call, chart, client
-
-ORIGIN = "https://sandbox.example.org"
-PATHS = ["/cds-services", SERVICE, f"{SERVICE}/feedback"]
 
 
 @pytest.mark.parametrize(
@@ -22,47 +18,6 @@ def test_every_answer_has_the_headers_of_an_api(method: str, path: str, status: 
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Referrer-Policy"] == "no-referrer"
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_51_a_preflight_from_a_configured_origin_is_allowed(path: str) -> None:
-    headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
-    response = client(Settings(cors_origins=(ORIGIN,))).options(path, headers=headers)
-    assert response.status_code == 204
-    assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert set(response.headers["Access-Control-Allow-Methods"].split(", ")) == {"GET", "POST", "OPTIONS"}
-    assert set(response.headers["Access-Control-Allow-Headers"].split(", ")) == {
-        "Content-Type",
-        "Authorization",
-    }
-    assert response.headers["Vary"] == "Origin"
-
-
-def test_51_answers_and_errors_carry_the_same_origin(monkeypatch: pytest.MonkeyPatch) -> None:
-    ehr = client(Settings(cors_origins=(ORIGIN,)))
-    headers = {"Origin": ORIGIN}
-    answers = [
-        ehr.get("/cds-services", headers=headers),
-        ehr.post(SERVICE, json=call(chart()), headers=headers),
-        ehr.post(SERVICE, json={}, headers=headers),
-        ehr.post("/cds-services/x", json={}, headers=headers),
-        ehr.post(SERVICE, json=call(), headers=headers),
-    ]
-    monkeypatch.setattr("cds_service.hooks.journey.parse", lambda *_: 1 / 0)
-    answers.append(ehr.post(SERVICE, json={}, headers=headers))
-    assert [answer.status_code for answer in answers] == [200, 200, 400, 404, 412, 500]
-    for answer in answers:
-        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-        assert answer.headers["Vary"] == "Origin"
-
-
-def test_51_other_origins_are_not_allowed_but_caches_are_told() -> None:
-    for origins in ((), (ORIGIN,)):
-        response = client(Settings(cors_origins=origins)).get(
-            "/cds-services", headers={"Origin": "https://sandbox.example.org.evil.test"}
-        )
-        assert "Access-Control-Allow-Origin" not in response.headers
-        assert response.headers.get("Vary") == ("Origin" if origins else None)
 
 
 def test_a_request_is_logged_in_one_line_without_patient_data(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,7 +25,7 @@ def offered() -> list[dict[str, Any]]:
     return [dict(item) for item in suggestions(assessment(Verdict.MEETS), facts(), CARD, TENANT, ())]
 
 
-def test_28_29_each_order_is_one_suggestion_with_one_create_action() -> None:
+def test_each_order_is_one_suggestion_with_one_create_action() -> None:
     made = offered()
     assert len(made) == len(OrderKind)
     for item in made:
@@ -36,7 +36,7 @@ def test_28_29_each_order_is_one_suggestion_with_one_create_action() -> None:
         assert list(empty_members(item)) == []
 
 
-def test_29_every_draft_is_valid_r4_with_an_id_and_never_an_order() -> None:
+def test_every_draft_is_valid_r4_with_an_id_and_never_an_order() -> None:
     for item in offered():
         resource = item["actions"][0]["resource"]
         ServiceRequest.model_validate(resource)
@@ -54,7 +54,7 @@ def test_the_referral_names_both_conditions_and_what_was_used() -> None:
     assert resource["supportingInfo"] == [{"reference": "Observation/ki67"}]
 
 
-def test_28_only_the_referral_is_recommended() -> None:
+def test_only_the_referral_is_recommended() -> None:
     recommended = [item["label"] for item in offered() if item.get("isRecommended")]
     assert recommended == ["Draft a referral for liver-transplant evaluation"]
 

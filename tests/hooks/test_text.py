@@ -79,21 +79,21 @@ def expected(text: str) -> str:
 
 
 @given(text=ANYTHING)
-def test_27_a_paragraph_shows_the_text_verbatim_and_holds_no_tag_but_its_own(text: str) -> None:
+def test_a_paragraph_shows_the_text_verbatim_and_holds_no_tag_but_its_own(text: str) -> None:
     html = GFM.render(f"x {markdown(text)}")
     assert tags(html) == ["<p>", "</p>"]
     assert text_of(html) == f"x {expected(text)}".strip()
 
 
 @given(text=ANYTHING)
-def test_27_also_at_the_beginning_of_a_line(text: str) -> None:
+def test_also_at_the_beginning_of_a_line(text: str) -> None:
     html = GFM.render(markdown(text))
     assert set(tags(html)) <= {"<p>", "</p>"}
     assert text_of(html) == expected(text)
 
 
 @given(text=ANYTHING)
-def test_27_a_table_keeps_its_cells(text: str) -> None:
+def test_a_table_keeps_its_cells(text: str) -> None:
     cell = markdown(text)
     html = GFM.render(f"| a | b |\n|---|---|\n| {cell} | {cell} |\n| c | d |\n")
     assert [unescape(found) for found in re.findall(r"<td>(.*?)</td>", html, re.DOTALL)] == [
@@ -103,7 +103,7 @@ def test_27_a_table_keeps_its_cells(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_27_each_hostile_text_is_harmless_in_a_list_and_in_quotes(text: str) -> None:
+def test_each_hostile_text_is_harmless_in_a_list_and_in_quotes(text: str) -> None:
     assert tags(GFM.render(f'- "{markdown(text)}"')) == ["<ul>", "<li>", "</li>", "</ul>"]
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_seen_is_gone(text: str) -> None:
 
 
 @given(text=ANYTHING, limit=st.integers(1, 150))
-def test_26_plain_text_keeps_its_limit_in_characters_and_in_utf_16_units(text: str, limit: int) -> None:
+def test_plain_text_keeps_its_limit_in_characters_and_in_utf_16_units(text: str, limit: int) -> None:
     short = plain(text, limit)
     assert len(short) <= limit
     assert len(short.encode("utf-16-le")) // 2 <= limit

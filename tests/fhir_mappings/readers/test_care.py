@@ -3,6 +3,8 @@
 import pytest
 
 from fhir_mappings.facts import GapKind, OrderKind, OrderState, Presence, TransplantStatus
+from fhir_mappings.mapping import read_facts
+from fhir_mappings.record import read_file
 from tests.builders import (
     ICD,
     ICD_CM,
@@ -11,7 +13,9 @@ from tests.builders import (
     LOINC,
     PCS,
     SCT,
+    TODAY,
     Json,
+    bundle,
     condition,
     extension,
     facts_of,
@@ -184,6 +188,17 @@ def test_a_cancer_that_is_only_in_words_and_resolved_is_history() -> None:
 
 def test_nobody_is_called_free_of_other_cancers_for_want_of_a_code() -> None:
     assert facts_of(net()).other_malignancy.value is None
+
+
+@pytest.mark.parametrize("where", [b"Asthma", b"Encounter/1"])
+def test_a_condition_in_another_encoding_may_be_another_malignancy(where: bytes) -> None:
+    other = condition(f"{SCT}|195967001|Asthma", encounter={"reference": "Encounter/1"})
+    data = bundle(patient(), net(), other)
+    (record,) = read_file(data.replace(where, where + b"\xe9"))
+    facts = read_facts(record, TODAY)
+    assert facts.other_malignancy.gap is not None
+    assert facts.other_malignancy.gap.kind is GapKind.UNREADABLE
+    assert ["other_malignancy" in issue.facts for issue in facts.issues] == [True]
 
 
 def test_the_who_code_of_the_net_s_own_organ_is_not_another_malignancy() -> None:

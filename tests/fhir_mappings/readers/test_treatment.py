@@ -524,3 +524,10 @@ def test_a_response_labelled_as_a_progression_leaves_the_course_open() -> None:
 def test_a_mislabelled_answer_that_was_entered_in_error_takes_nothing_away() -> None:
     slip = response(f"{STABLE}|Progressive disease", status="entered-in-error")
     assert len(course(net(), response(STABLE), slip)) == 1
+
+
+def test_of_two_answers_with_one_code_only_the_one_that_is_labelled_otherwise_cannot_be_read() -> None:
+    right = response(f"{SCT}|359746009|Patient's condition stable")
+    wrong = response(f"{SCT}|359746009|Patient's condition worsened")
+    for answers in ((right, wrong, right), (wrong, right, wrong)):
+        assert [issue.reference for issue in facts_of(*answers).issues] == [ref(wrong)["reference"]]
