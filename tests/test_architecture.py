@@ -126,6 +126,7 @@ ORDER = [
     "cds_service.terminal",
     "cds_service.integrator.feedback_report",
     "cds_service.cli",
+    "cds_service.web.pages",
     "cds_service.web.plausibility",
     "cds_service.web.reading",
     "cds_service.web.recorded",
