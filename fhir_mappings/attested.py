@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 import orjson
 
 from fhir_mappings.questions import Field, Option, Question, coding_of, questions
+from fhir_mappings.record import PatientRecord
 from fhir_mappings.site_relations import removes
 from fhir_mappings.valueset import terminology
 from fhir_mappings.when import PartialDate
@@ -27,6 +28,7 @@ _NAMESPACE = UUID("5c2a8f0e-6d0c-5f0b-9f43-7b0d8a1c1e52")
 _UCUM = "http://unitsofmeasure.org"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+_KINDS = frozenset({"Observation", "Procedure", "Condition"})
 TAG = {"system": PROVENANCE, "code": "attested", "display": "Attested by the user"}
 
 
@@ -68,6 +70,28 @@ class Setting:
     sites: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     operated_on: PartialDate | None = None
+
+
+def attested_in(record: PatientRecord) -> frozenset[str]:
+    """The references of what is in a record because a user stated it in the form and it was written back."""
+    mark = PROVENANCE.encode()
+    return frozenset(
+        entry.reference
+        for entry in record.entries
+        if entry.type in _KINDS and mark in record.source(entry) and _is_tagged(record.source(entry))
+    )
+
+
+def _is_tagged(data: bytes) -> bool:
+    try:
+        meta = orjson.loads(data).get("meta")
+    except orjson.JSONDecodeError:  # as bytes in another encoding
+        return False
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    wanted = (PROVENANCE, TAG["code"])
+    return isinstance(tags, list) and any(
+        isinstance(tag, dict) and (tag.get("system"), tag.get("code")) == wanted for tag in tags
+    )
 
 
 def identified(resource: Mapping[str, Any]) -> Json:

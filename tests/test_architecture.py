@@ -134,6 +134,8 @@ ORDER = [
     "cds_service.web.questionnaire",
     "cds_service.web.typed",
     "cds_service.web.answers",
+    "cds_service.web.attested",
+    "cds_service.web.form",
     "cds_service.wsgi",
 ]
 

@@ -26,6 +26,19 @@ FORM = "form"  # where a mistake of the form as a whole stands
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """One answer and the findings that it is written as."""
+
+    given: Given
+    findings: tuple[Json, ...]
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The findings as references."""
+        return tuple(f"{item['resourceType']}/{item['id']}" for item in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """What a form brought. `typed` is all of it, by field; with `errors`, sentences by field, there are no resources."""
 
@@ -33,12 +46,17 @@ class Answers:
     typed: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
     response: Json | None = None
-    findings: tuple[Json, ...] = ()
+    stated: tuple[Stated, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Json, ...]:
+        """What the answers are written as, each resource once."""
+        return tuple({item["id"]: item for one in self.stated for item in one.findings}.values())
 
     @property
     def references(self) -> frozenset[str]:
         """What the user typed, as references: evidence with one of these is shown as attested (`Reading.attested`)."""
-        return frozenset(f"{item['resourceType']}/{item['id']}" for item in self.findings)
+        return frozenset(name for one in self.stated for name in one.references)
 
     def bundle(self) -> Json:
         """A transaction of the QuestionnaireResponse and its findings, for download and for the EHR."""
@@ -163,5 +181,5 @@ def _written(
 ) -> Answers:
     sheet = answer_sheet(given, setting.patient, setting.author, on, canonical(reading.policy))
     placed = replace(setting, response=f"QuestionnaireResponse/{sheet['id']}")
-    found = {item["id"]: valid(item) for answer in given for item in findings(answer, placed)}
-    return Answers(reading.record.patient, typed, response=valid(sheet), findings=tuple(found.values()))
+    stated = (Stated(answer, tuple(map(valid, findings(answer, placed)))) for answer in given)
+    return Answers(reading.record.patient, typed, response=valid(sheet), stated=tuple(stated))
