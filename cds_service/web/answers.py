@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from cds_service.advisor import Advisor
 from cds_service.web.plausibility import implausible
 from cds_service.web.questionnaire import canonical
-from cds_service.web.reading import Reading
+from cds_service.web.reading import Reading, read
 from cds_service.web.typed import Days, field_name, read_author, read_field, required
 from fhir_mappings.added import with_resources
 from fhir_mappings.answer_sheet import answer_sheet, transaction
@@ -68,6 +69,12 @@ class Answers:
 def with_answers(record: PatientRecord, answers: Answers) -> PatientRecord:
     """The record as if what was typed stood in it: beside what is recorded, never instead of it, and stored nowhere."""
     return with_resources(record, answers.findings)
+
+
+def what_if(reading: Reading, answers: Answers, advisor: Advisor) -> Reading:
+    """The same patient and day, read and assessed with the answers; what was attested before stays marked as that."""
+    record = with_answers(reading.record, answers)
+    return read(record, advisor, reading.assessment.evaluated_on, reading.attested | answers.references)
 
 
 def parse(form: Mapping[str, str], reading: Reading, on: date, author: str = "") -> Answers:

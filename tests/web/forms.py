@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cds_service.advisor import Advisor, create_advisor
 from cds_service.settings import Settings
-from cds_service.web.answers import Answers, parse, with_answers
+from cds_service.web.answers import Answers, parse, what_if
 from cds_service.web.reading import Reading, read
 from fhir_mappings.record import read_file
 from tests.builders import ICD_CM, TODAY, Json, condition, net, record_of
@@ -38,8 +38,7 @@ def then(reading: Reading, form: Mapping[str, str]) -> Reading:
     """What the record says with the answers, which have to be without mistakes."""
     answers = fill(reading, form)
     assert answers.errors == {}
-    record = with_answers(reading.record, answers)
-    return read(record, ADVISOR, reading.assessment.evaluated_on, answers.references)
+    return what_if(reading, answers, ADVISOR)
 
 
 def answer(fact: str, row: int = 0, **values: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cds_service.web.answers import with_answers
+from cds_service.web.answers import what_if, with_answers
 from cds_service.web.attested import statements
 from cds_service.web.reading import Reading, read
 from fhir_mappings.attested import attested_in
@@ -116,7 +116,7 @@ def test_what_the_engine_sets_aside_of_the_answers_is_said_with_the_reason() -> 
         *BARE, coded(f"{OWN}|liver-metastases-resectability", f"{OWN}|resectable", id="board")
     )
     answers = fill(reading, answer("liver_resectability", value="unresectable", date="2026-09-01"))
-    after = read(with_answers(reading.record, answers), ADVISOR, TODAY, answers.references)
+    after = what_if(reading, answers, ADVISOR)
     (statement,) = statements(answers, after)
     assert statement.unused == ("a newer statement governs",)
 
