@@ -42,7 +42,7 @@ class Option(msgspec.Struct, frozen=True):
         """The Coding of the answer; one of the form's own code system where no other has it."""
         if self.coding is None:
             return {"system": FORM_ANSWERS, "code": self.id, "display": self.label}
-        return coding_of(self.coding)
+        return {"display": self.label, **coding_of(self.coding)}
 
     @property
     def finding_code(self) -> Mapping[str, str] | None:

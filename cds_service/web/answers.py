@@ -1,6 +1,6 @@
 """A submitted form: what was typed, what is wrong with it, and, where nothing is, the resources that say the same."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -13,7 +13,7 @@ from cds_service.web.typed import Days, field_name, read_author, read_field, req
 from fhir_mappings.added import with_resources
 from fhir_mappings.answer_sheet import answer_sheet, transaction
 from fhir_mappings.attested import Given, Setting, Value, findings
-from fhir_mappings.facts import Fact
+from fhir_mappings.facts import Evidence, Fact, PrimaryResection
 from fhir_mappings.questions import Option, Question, questions
 from fhir_mappings.record import PatientRecord
 from fhir_mappings.reference import is_reference
@@ -156,14 +156,13 @@ def _setting(reading: Reading, author: Mapping[str, str], given: list[Given]) ->
     typed = [item.option("value") for item in given if item.fact == "primary_site"]
     recorded = facts.primary_site.value.sites if facts.primary_site.value is not None else ()
     resection = facts.primary_resection.value
-    is_done = resection is not None and resection.performed
     return Setting(
         patient=reading.record.patient,
         author=author,
         response="",
-        tumours=_recorded(facts.neuroendocrine_tumour, "Condition/", reading),
+        tumours=_recorded(facts.neuroendocrine_tumour.evidence, "Condition/", reading),
         sites=(*(option.id for option in typed if isinstance(option, Option)), *recorded),
-        operations=_recorded(facts.primary_resection, "Procedure/", reading) if is_done else (),
+        operations=_operations(facts.primary_resection, reading),
         operated_on=_as_written(resection.date if resection is not None else None),
     )
 
@@ -173,9 +172,18 @@ def _as_written(day: PartialDate | None) -> PartialDate | None:
     return day if day is not None and "/" not in day.text else None
 
 
-def _recorded(fact: Fact[Any], kind: str, reading: Reading) -> tuple[str, ...]:
-    """The references of one kind that a fact rests on, without what was typed before."""
-    named = dict.fromkeys(item.reference for item in fact.evidence)
+def _operations(resection: Fact[PrimaryResection], reading: Reading) -> tuple[str, ...]:
+    """The operations on record that removed the primary, or may have: which of them did, the readers decide."""
+    if resection.value is not None:
+        evidence = resection.evidence if resection.value.performed else ()
+    else:
+        evidence = tuple(item.evidence for item in resection.discarded)
+    return _recorded(evidence, "Procedure/", reading)
+
+
+def _recorded(evidence: Iterable[Evidence], kind: str, reading: Reading) -> tuple[str, ...]:
+    """The references of one kind among evidence, without what was typed before."""
+    named = dict.fromkeys(item.reference for item in evidence)
     return tuple(
         name
         for name in named

@@ -69,12 +69,13 @@ def _group(item: Asked, facts: Facts, on: date) -> Json:
 def _notes(item: Asked, lines: tuple[Mapping[str, str], ...]) -> Iterator[Json]:
     """Why it is asked, and what is recorded or missing, as text that takes no answer."""
     yield _note(f"{item.fact}.why", item.why)
-    if not item.evidence:
+    if item.missing:
         yield _note(f"{item.fact}.recorded", item.missing)
         return
-    said = [in_words(item.fact, line) for line in lines]
-    sources = ", ".join(f"{source.reference} ({source.date})" for source in item.evidence)
-    yield _note(f"{item.fact}.recorded", f"On record: {'. '.join(said)}. From: {sources}")
+    said = [text for line in lines if (text := in_words(item.fact, line))]
+    sources = dict.fromkeys(f"{source.reference} ({source.date or 'undated'})" for source in item.evidence)
+    text = ". ".join((*said, f"From {', '.join(sources)}"))
+    yield _note(f"{item.fact}.recorded", f"On record: {text}.")
 
 
 def _note(name: str, text: str) -> Json:

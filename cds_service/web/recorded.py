@@ -39,7 +39,7 @@ def in_words(fact: str, values: Mapping[str, str]) -> str:
         if text := values.get(field.id):
             option = field.option(text)
             shown = option.label if option is not None else f"{text} {field.unit}".strip()
-            parts.append(f"{field.label}: {shown}")
+            parts.append(f"{field.label.rstrip('?')}: {shown}")
     return "; ".join(parts)
 
 

@@ -190,6 +190,32 @@ def test_a_residual_status_is_read_for_a_new_operation_and_for_the_one_on_record
         assert value.residual is RESIDUALS[option]
 
 
+def test_a_site_that_is_typed_makes_the_operation_on_record_the_resection_of_the_primary() -> None:
+    form = answer("primary_site", value="ileum") | answer(
+        "primary_resection", performed="recorded", residual="r0", date="2025-10-01"
+    )
+    value = typed(form, *UNSITED, DONE).facts.primary_resection.value
+    assert value is not None
+    assert (value.performed, value.residual) == (True, ResidualStatus.R0)
+
+
+def test_a_residual_status_never_reaches_an_operation_that_is_not_the_primary_s() -> None:
+    liver = procedure(f"{PCS}|0FB00ZZ", id="liver", on="2026-01-10")
+    form = answer("primary_resection", performed="recorded", residual="r0", date="")
+    value = typed(form, *BARE, DONE, liver).facts.primary_resection.value
+    assert value is not None
+    assert value.sites == ("ileum",)
+    assert str(value.date) == "2025-10-01"
+
+
+def test_a_residual_status_stays_with_its_operation_also_after_one_on_the_liver() -> None:
+    liver = procedure(f"{PCS}|0FB00ZZ", id="liver", on="2026-01-10")
+    form = answer("primary_resection", performed="recorded", residual="r0", date="2026-02-01")
+    value = typed(form, *BARE, DONE, liver).facts.primary_resection.value
+    assert value is not None
+    assert value.residual is ResidualStatus.R0
+
+
 BANDS = {
     "up-to-10": (Decimal(0), Decimal(10)),
     "11-25": (Decimal(10), Decimal(25)),

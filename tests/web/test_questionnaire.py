@@ -168,6 +168,7 @@ def test_every_code_of_the_form_is_one_that_the_readers_know() -> None:
 def test_no_two_answers_of_a_field_have_one_code_unless_no_finding_tells_them_apart() -> None:
     for question in questions().values():
         for field in question.fields:
+            assert all(option.code["display"] for option in field.options)
             codes = [(option.code["system"], option.code["code"]) for option in field.options]
             assert len(codes) == len(set(codes)), field.label
 
