@@ -4,16 +4,16 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.web.answers import ROWS, Answers
+from cds_service.web.answers import ROWS, Answers, parse
 from cds_service.web.form import Place, form_page
 from cds_service.web.pages import pages
 from cds_service.web.reading import Reading
-from tests.builders import ki67
-from tests.web.forms import BARE, COMPLETE, answer, fill, reading_of, sample, then
+from tests.builders import TODAY, ki67
+from tests.web.forms import AUTHOR, BARE, COMPLETE, answer, fill, reading_of, sample, then
 
 PLACE = Place("/app/form", "/app/assessment", {"day": "2026-11-23"})
 NEAR = reading_of(*BARE)
@@ -148,3 +148,20 @@ def test_markup_that_was_typed_is_text(text: str) -> None:
 def test_any_text_comes_back_as_it_was_typed(text: str) -> None:
     found = page(NEAR, fill(NEAR, {"liver_resectability.date": text}))
     assert found.input("liver_resectability.date")["value"] == text
+
+
+def test_the_form_is_read_as_a_browser_sends_it() -> None:
+    reading = sample("28-us-core-diagnosis-codes-only")
+    app = Flask("cds_service", static_folder=None)
+    with app.test_request_context(
+        "/f", method="POST", data=COMPLETE | AUTHOR | {"do": "assess", "token": "x"}
+    ):
+        answers = parse(request.form, reading, TODAY)
+    assert answers.errors == {}
+    assert answers.references == fill(reading, COMPLETE).references
+
+
+def test_what_was_attested_before_is_marked_where_it_is_evidence() -> None:
+    found = page(then(NEAR, answer("ki67_percent", low="4", tissue="liver")))
+    assert [item for item in found.all("span") if item.get("class") == "badge badge--attested"] != []
+    assert not [item for item in page(NEAR).all("span") if item.get("class") == "badge badge--attested"]
