@@ -17,11 +17,16 @@ ORDER = [
     "fhir_mappings.bundle",
     "fhir_mappings.ownership",
     "fhir_mappings.record",
+    "fhir_mappings.added",
     "fhir_mappings.prefetch",
     "fhir_mappings.site_relations",
     "fhir_mappings.valueset",
     "fhir_mappings.site_profile",
     "fhir_mappings.when",
+    "fhir_mappings.written",
+    "fhir_mappings.questions",
+    "fhir_mappings.attested",
+    "fhir_mappings.answer_sheet",
     "fhir_mappings.facts",
     "fhir_mappings.drafts",
     "fhir_mappings.resource",
@@ -130,7 +135,16 @@ ORDER = [
     "cds_service.integrator.replies",
     "cds_service.integrator.replay",
     "cds_service.cli",
+    "cds_service.web.pages",
+    "cds_service.web.plausibility",
     "cds_service.web.reading",
+    "cds_service.web.recorded",
+    "cds_service.web.asked",
+    "cds_service.web.questionnaire",
+    "cds_service.web.typed",
+    "cds_service.web.answers",
+    "cds_service.web.attested",
+    "cds_service.web.form",
     "cds_service.wsgi",
 ]
 
@@ -219,7 +233,7 @@ def test_what_decides_opens_no_file_but_its_policies() -> None:
 
 
 def test_fhir_resources_is_imported_where_fhir_is_read_and_nowhere_else() -> None:
-    homes = {"fhir_mappings.conformance", "fhir_mappings.drafts"}
+    homes = {"fhir_mappings.conformance", "fhir_mappings.drafts", "fhir_mappings.written"}
     using = {name for name, path in _modules().items() if "from fhir.resources" in path.read_text("utf-8")}
     assert using == homes
 
