@@ -277,7 +277,7 @@ def _window(facts: Facts, policy: Policy, on: date) -> Window | None:
 
 def _proof(course: Course, start: date) -> date | None:
     last = course.last_good_after(start)
-    return last.earliest if last is not None and not course.ends_in_progression else None
+    return last.earliest if last is not None else None
 
 
 def _milestones(reading: Reading) -> Iterator[Milestone]:

@@ -258,6 +258,14 @@ def test_a_hostile_resource_is_shown_as_text(text: str) -> None:
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\ufeff\x00\x1b]", "".join(hostile.texts))
 
 
+def test_no_text_of_an_assessment_turns_the_page_around() -> None:
+    reading = reading_of(sample_record("01-meets"))
+    shown = replace(reading, assessment=assessments.assessment(text="a\u202eb\x1bc"))
+    page = Page(html_of(shown))
+    assert "abc" in page.text.replace(" ", "")
+    assert not re.search("[\u202e\x1b]", "".join(page.texts))
+
+
 def test_every_text_of_an_assessment_is_made_visible() -> None:
     hostile = "a\u202eb\nc\x00"
     cleaned = visible(assessments.assessment(text=hostile))

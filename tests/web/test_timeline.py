@@ -296,6 +296,11 @@ def test_a_full_window_has_no_empty_part() -> None:
     assert "elapsed" not in kinds(draw(of(facts())))
 
 
+def test_nothing_is_undocumented_where_the_last_assessment_is_of_the_day_itself() -> None:
+    found = of(facts(disease_response=course("2026-07-01 PD", "2026-11-23 SD")))
+    assert kinds(draw(found))[-3:] == ["window", "documented", "reached"]
+
+
 def test_a_study_is_valid_on_its_last_day_and_expired_on_the_next() -> None:
     found = replace(of(facts()), window=None)
     for on, kind in ((date(2027, 4, 20), "valid"), (date(2027, 4, 21), "expired")):
