@@ -18,7 +18,7 @@ LONGEST_RESOURCE = 24_000
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _STEP = re.compile(r"(?P<name>[A-Za-z]\w*)|\[(?P<index>[^\]]*)\]")
 _INDENT = "  "
-_LINE = 120  # characters
+_LINE = 160  # characters
 _OF_THE_PATIENT = ("resourceType", "id", "birthDate", "deceasedBoolean", "deceasedDateTime")
 
 Path = tuple[str | int, ...]

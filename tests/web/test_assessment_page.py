@@ -171,6 +171,13 @@ def test_a_page_never_calls_a_patient_eligible(file: str) -> None:
     assert not re.search(r"eligible|contraindicated", page_of(file).text, re.IGNORECASE)
 
 
+def test_where_the_criteria_are_not_asked_nothing_is_said_of_outcomes() -> None:
+    page = page_of("29-no-net")
+    assert "Not assessed: no neuroendocrine tumour on record" in page.text
+    assert "What is published" not in page.text
+    assert "What is published" in page_of("01-meets").text
+
+
 # --- evidence ---
 
 
