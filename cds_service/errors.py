@@ -13,6 +13,7 @@ CdsError
 │   ├── InternalError                  500  a bug of ours: no detail leaves the process
 │   └── UnavailableError               503  something this call cannot do without does not answer
 │       └── StorageError               503  the database does not answer
+├── LaunchError                             a launch from the EHR, or its session, cannot go on: told on a page
 ├── SettingsError                           a setting that cannot be used: said in a sentence, nothing starts
 └── DataError                               a file that cannot be assessed: one line on the command line
 """
@@ -119,6 +120,15 @@ class UnavailableError(HttpError):
 
 class StorageError(UnavailableError):
     """The database does not answer."""
+
+
+class LaunchError(CdsError):
+    """A launch from the EHR, or its session, cannot go on. The page of that name says what happened and how to go on."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is a word such as "lost", for the page and the log; it never holds anything that was sent."""
+        super().__init__(reason)
+        self.reason = reason
 
 
 class SettingsError(CdsError, ValueError):

@@ -34,6 +34,7 @@ Item = TypeVar("Item")
 OPEN_TENANT: Final = "open"
 # cds-hooks.md 9.3: the issuer and key set of the public sandbox, whose private key is in its repository
 _SANDBOX = re.compile(r"(?i)(^|[/@.])sandbox\.cds-hooks\.org\.?([:/?#]|$)")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749 3.3
 _SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 
 
@@ -67,6 +68,20 @@ def _prefetch_key(key: str) -> str:
     return key
 
 
+def _origin(text: str) -> str:
+    """A place that may frame our pages: scheme, host and port, and https unless it is this machine."""
+    address = Address.parse(_secure(text.removesuffix("/")))
+    if address.segments or address.query:
+        raise ValueError("this is an origin: scheme, host and port, without a path")
+    return str(address)
+
+
+def _scope(text: str) -> str:
+    if not _SCOPE.fullmatch(text):
+        raise ValueError("this is no scope: one word each, as in patient/Observation.rs")
+    return text
+
+
 def _own_base(text: str) -> str:
     base = _base(text)
     if "cds-services" in base.split("/"):
@@ -77,6 +92,8 @@ def _own_base(text: str) -> str:
 Base = Annotated[str, AfterValidator(_base)]
 OwnBase = Annotated[str, AfterValidator(_own_base)]
 SecureUrl = Annotated[str, AfterValidator(_secure)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Scope = Annotated[str, AfterValidator(_scope)]
 PrefetchKey = Annotated[str, AfterValidator(_prefetch_key)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Signature = Literal["RS384", "ES384", "RS256", "ES256", "PS384", "PS256"]
@@ -123,6 +140,35 @@ class Trust(_Part):
         return self
 
 
+class Smart(_Part):
+    """How the pages behind the cards are launched from the EHR (SMART App Launch 2.2): what was registered there."""
+
+    client_id: Text
+    private_key_file: (
+        Path  # ours: a JWK or PEM that nobody else can read; its public half is at /smart/jwks.json
+    )
+    kid: Text | None = None  # the id of that key; that of the JWK, else its thumbprint (RFC 7638)
+    address: (
+        OwnBase  # our public address; the EHR sends users back to {address}/smart/callback/{id of the tenant}
+    )
+    scopes: tuple[Scope, ...] = ()  # instead of those that we would ask for
+    # Whether what a user has attested is offered to the EHR: not at all, resource by resource, or as one transaction.
+    write_back: Literal["off", "each", "transaction"] = "off"
+    frame_ancestors: tuple[Origin, ...] = ()  # where our pages may be shown within another; nowhere if empty
+
+    @field_validator("scopes")
+    @classmethod
+    def _is_a_launch(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value and "launch" not in value:
+            raise ValueError("launch is missing among them, without which the EHR names no patient")
+        return value
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach us by https; else we are on this machine alone."""
+        return self.address.startswith("https:")
+
+
 class OrderCode(_Part):
     """What a site orders under: a code of its own, such as Epic's preference-list items and order sets."""
 
@@ -137,7 +183,7 @@ class Link(_Part):
     label: Text
     url: SecureUrl
     type: Literal["absolute", "smart"] = "absolute"
-    app_context: Text | None = None
+    app_context: Text | None = None  # "auto": an id of ours by which the launch knows the patient of the card
 
     @model_validator(mode="after")
     def _has_context_only_for_an_app(self) -> Self:
@@ -162,6 +208,7 @@ class Tenant(_Part):
     name: Text | None = None
     dialect: Literal["standard", "epic", "oracle", "athenahealth", "medplum"] = "standard"
     trust: Trust | None = None  # None only in open mode, which no file can ask for
+    smart: Smart | None = None  # None: nothing is launched from this EHR
     fhir_servers: tuple[Base, ...] = ()  # bases that may be asked with the token of a call
     allow_private_addresses: bool = False  # the FHIR server stands in the hospital's own network
     allow_loopback: bool = False  # tests and demonstrations only: http on this machine
@@ -193,6 +240,17 @@ class Tenant(_Part):
         return self
 
     @model_validator(mode="after")
+    def _launches_are_safe(self) -> Self:
+        if self.smart is None:
+            return self
+        if not self.fhir_servers:
+            raise ValueError("smart needs fhir_servers: a launch names one of them, and no other is believed")
+        address = parse_base(self.smart.address)
+        if address.scheme != "https" and not (self.allow_loopback and address.is_loopback):
+            raise ValueError("smart.address must be https (http is for loopback, with allow_loopback)")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_unambiguous(self) -> Self:
         named = [alias for aliases in self.prefetch_aliases.values() for alias in aliases]
         twice = {alias for alias in named if named.count(alias) > 1 or alias in PARTS}
@@ -220,6 +278,12 @@ class Tenants:
     def by_id(self, tenant_id: str) -> Tenant | None:
         """The tenant of that id."""
         return next((tenant for tenant in self.all if tenant.id == tenant_id), None)
+
+    def of_launch(self, base: Address) -> Tenant | None:
+        """The one that is launched from a FHIR server."""
+        return next(
+            (tenant for tenant in self.all if tenant.smart is not None and base in tenant.bases), None
+        )
 
     def of_issuer(self, issuer: str) -> tuple[Tenant, ...]:
         """Those who trust an issuer. Several may share one, told apart by `sub`, `tenant` or keys (Oracle Health)."""
@@ -288,6 +352,9 @@ def _beside(folder: Path, tenant: Tenant) -> Tenant:
     changed: dict[str, Any] = {}
     if tenant.site_profile is not None:
         changed["site_profile"] = folder / tenant.site_profile
+    if tenant.smart is not None:
+        own_key = folder / tenant.smart.private_key_file
+        changed["smart"] = tenant.smart.model_copy(update={"private_key_file": own_key})
     if tenant.trust is not None and tenant.trust.jwks_file is not None:
         changed["trust"] = tenant.trust.model_copy(update={"jwks_file": folder / tenant.trust.jwks_file})
     return tenant.model_copy(update=changed)
@@ -306,6 +373,8 @@ def _quarrels(tenants: tuple[Tenant, ...]) -> Iterator[str]:
             yield f"{place}.trust: it is missing; who may call has to be said ([tenants.trust])."
         elif any(_is_same_caller(tenant.trust, other.trust) for other in tenants[:number]):
             yield f"{place}.trust: another tenant trusts the same issuer; tell them apart by subject or tenant."
+        if any(_is_same_launch(tenant, other) for other in tenants[:number]):
+            yield f"{place}.smart: another tenant is launched from the same FHIR server."
         yield from (f"{place}.{line}" for line in _missing_files(tenant))
 
 
@@ -320,9 +389,19 @@ def _is_same_caller(one: Trust, other: Trust | None) -> bool:
     return not any(differ)
 
 
+def _is_same_launch(one: Tenant, other: Tenant) -> bool:
+    """Whether a launch, which names nothing but a FHIR server, could be that of both."""
+    return one.smart is not None and other.smart is not None and not set(one.bases).isdisjoint(other.bases)
+
+
 def _missing_files(tenant: Tenant) -> Iterator[str]:
     jwks_file = tenant.trust.jwks_file if tenant.trust is not None else None
-    files = {"site_profile": tenant.site_profile, "trust.jwks_file": jwks_file}
+    own_key = tenant.smart.private_key_file if tenant.smart is not None else None
+    files = {
+        "site_profile": tenant.site_profile,
+        "trust.jwks_file": jwks_file,
+        "smart.private_key_file": own_key,
+    }
     for name, path in files.items():
         if path is not None and not path.is_file():
             yield f"{name}: {path} is not a file."

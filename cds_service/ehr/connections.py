@@ -202,7 +202,7 @@ def _trust(authorities: Path | None) -> ssl.SSLContext:
 
 
 class Transport:
-    """Sends GET requests to where they may go, and keeps connections open between them. Thread-safe."""
+    """Sends requests to where they may go, and keeps connections open between them. Thread-safe."""
 
     def __init__(self, ask: Resolve = resolve, authorities: Path | None = None) -> None:
         """`authorities` is a PEM file of the certificate authorities to believe, for those that `requests` brings."""
@@ -216,7 +216,19 @@ class Transport:
 
         Raises ForbiddenAddressError, and what `requests` raises. A redirect is an answer like any other.
         """
-        request = requests.Request("GET", str(address), headers=dict(headers)).prepare()
+        return self._send(reach, address, requests.Request("GET", headers=dict(headers)), timeout)
+
+    def post(
+        self, reach: Reach, address: Address, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> requests.Response:
+        """Send something, on the same terms. It is sent once: whoever does not hear of it may not send it again."""
+        return self._send(reach, address, requests.Request("POST", headers=dict(headers), data=body), timeout)
+
+    def _send(
+        self, reach: Reach, address: Address, asked: requests.Request, timeout: float
+    ) -> requests.Response:
+        asked.url = str(address)
+        request = asked.prepare()
         _ensure_unchanged(request.url or "", address)
         whole: Any = Timeout(total=timeout)  # `requests` takes it, though its types leave it out
         return self._adapters[reach].send(request, stream=True, timeout=whole)

@@ -90,10 +90,12 @@ def cards(  # noqa: PLR0913  a card says what, on which grounds, to whom and how
     hook_instance: str,
     tenant: Tenant,
     how: Manner = USUAL,
+    app_context: str | None = None,
 ) -> list[dict[str, object]]:
     """The card for an assessment, or none: where the criteria do not concern the patient, that is an answer.
 
-    The same call with the same record gives the same card, uuids included: a retry adds nothing.
+    The same call with the same record gives the same card, uuids included: a retry adds nothing. `app_context` is the
+    id that was made for its links, where the tenant wants one.
     """
     summarise = CARDS.get(assessment.verdict)
     if summarise is None:
@@ -109,7 +111,7 @@ def cards(  # noqa: PLR0913  a card says what, on which grounds, to whom and how
         "overrideReasons": OVERRIDE_REASONS,
         "extension": {EXTENSION: orjson.Fragment(shown)},
     }
-    if own_links := links(tenant):
+    if own_links := links(tenant, app_context):
         card["links"] = own_links
     offered = suggestions(assessment, facts, uuid, tenant, how.ordered)
     return [card | {"suggestions": offered, "selectionBehavior": "any"} if offered else card]

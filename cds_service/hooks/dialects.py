@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cds_service.smart.app_context import AUTOMATIC
 from cds_service.tenants import Tenant
 from fhir_mappings.drafted import Lookup
 from fhir_mappings.facts import OrderKind
@@ -46,12 +47,19 @@ def coded_for(tenant: Tenant, kind: OrderKind, order: dict[str, object]) -> dict
     return order | {"code": {"coding": [coding]} | ({"text": text} if text else {})}
 
 
-def links(tenant: Tenant) -> list[dict[str, str]]:
-    """The links that the tenant wants on every card."""
+def wants_app_context(tenant: Tenant) -> bool:
+    """Whether a link of the tenant's cards carries an app context that we make."""
+    has_automatic = any(link.app_context == AUTOMATIC for link in tenant.links)
+    return has_automatic and tenant.dialect not in _WITHOUT_APP_CONTEXT
+
+
+def links(tenant: Tenant, own_context: str | None = None) -> list[dict[str, str]]:
+    """The links that the tenant wants on every card; `own_context` is what we made for this one."""
     found = []
     for link in tenant.links:
         shown = {"label": link.label, "url": link.url, "type": link.type}
-        if link.app_context is not None and tenant.dialect not in _WITHOUT_APP_CONTEXT:
-            shown["appContext"] = link.app_context
+        told = own_context if link.app_context == AUTOMATIC else link.app_context
+        if told is not None and tenant.dialect not in _WITHOUT_APP_CONTEXT:
+            shown["appContext"] = told
         found.append(shown)
     return found

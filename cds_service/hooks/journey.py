@@ -8,12 +8,13 @@ from cds_service.advisor import Advisor
 from cds_service.eligibility.assessment import Assessment
 from cds_service.eligibility.verdict import Verdict
 from cds_service.hooks.cards import cards
-from cds_service.hooks.dialects import order_lookup
+from cds_service.hooks.dialects import order_lookup, wants_app_context
 from cds_service.hooks.fatigue import Fatigue, Withheld
 from cds_service.hooks.occasions import Manner, manner, occasion
 from cds_service.hooks.prefetch import Ehr, ensure_sufficient, gather
 from cds_service.hooks.request import HookRequest, parse
 from cds_service.hooks.services import Service
+from cds_service.smart.app_context import AppContexts, CardContext
 from cds_service.storage.ledger import Ledger, ShownCard
 from cds_service.tenants import Tenant
 from fhir_mappings.bundle import PartState
@@ -34,6 +35,7 @@ class Journey:
     fatigue: Fatigue
     today: Callable[[], date]
     now: Callable[[], datetime]
+    app_contexts: AppContexts | None = None  # None where nothing is launched
 
     def cards_for(
         self, tenant: Tenant, service: Service, body: bytes, started: float, notes: Notes
@@ -55,13 +57,29 @@ class Journey:
         if how is None or self._is_withheld(tenant, hook, assessment, how, notes):
             return []
         shown = cards(
-            assessment, facts, advisor.policy, hook_instance=hook.hook_instance, tenant=tenant, how=how
+            assessment,
+            facts,
+            advisor.policy,
+            hook_instance=hook.hook_instance,
+            tenant=tenant,
+            how=how,
+            app_context=self._app_context(tenant, service, hook, assessment, how),
         )
         for card in shown:
             self.ledger.record_shown(
                 _shown(tenant, service, hook, assessment, str(card["uuid"]), how), self.now()
             )
         return shown
+
+    def _app_context(
+        self, tenant: Tenant, service: Service, hook: HookRequest, assessment: Assessment, how: Manner
+    ) -> str | None:
+        """What the links of a card tell the launch that follows one of them, where the tenant wants it."""
+        has_card = assessment.verdict is not Verdict.NOT_APPLICABLE
+        if self.app_contexts is None or not has_card or not wants_app_context(tenant):
+            return None
+        patient, day = hook.context.patient_id, self.today()
+        return self.app_contexts.make(CardContext(tenant.id, patient, service.id, how.topic, day))
 
     def _is_withheld(
         self, tenant: Tenant, hook: HookRequest, assessment: Assessment, how: Manner, notes: Notes

@@ -39,7 +39,7 @@ _TOO_LARGE: Final = "The body is larger than this service reads."
 
 LOGGED: Final = (
     *("tenant", "service", "verdict", "cards", "withheld", "unread", "feedback", "hookInstance"),
-    *("error", "refused"),
+    *("error", "refused", "launch"),
 )
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -156,7 +156,8 @@ def _methods() -> str:
 
 
 def _finish(response: Response, cors_origins: tuple[str, ...]) -> Response:
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)  # a page has a policy of its own
     if cors_origins:
         _allow_origin(response, cors_origins)
     _log(response.status_code)

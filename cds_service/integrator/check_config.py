@@ -14,7 +14,10 @@ from cds_service.hooks.text import one_line
 from cds_service.security.key_sets import download, read_file
 from cds_service.security.signing_keys import TEST_KEY, KeySet, KeySetError, read_key_set
 from cds_service.settings import Settings, from_environment
-from cds_service.tenants import Tenant, Tenants, Trust, load_tenants
+from cds_service.smart.app_context import AUTOMATIC
+from cds_service.smart.client_key import read_client_key
+from cds_service.smart.scopes import wanted
+from cds_service.tenants import Smart, Tenant, Tenants, Trust, load_tenants
 
 _RECOMMENDED: Final = frozenset({"RS384", "ES384"})
 _NO_TENANT: Final = (
@@ -22,6 +25,11 @@ _NO_TENANT: Final = (
     "To try the service without callers' authentication, on loopback: milan-net serve --open."
 )
 _USAGE_ERROR: Final = 2
+_WRITTEN: Final = {
+    "off": "nothing",
+    "each": "what users attest, resource by resource",
+    "transaction": "what users attest, as one transaction",
+}
 
 
 @click.command("check-config")
@@ -77,6 +85,11 @@ def mistakes(tenant: Tenant, settings: Settings, *, fetch: bool) -> Iterator[str
         create_advisor(settings.model_copy(update=asked))
     except SettingsError as error:
         yield str(error)
+    if tenant.smart is not None:
+        try:
+            read_client_key(tenant.smart)
+        except SettingsError as error:
+            yield str(error)
     trust = tenant.trust
     if trust is not None and (trust.jwks_file is not None or fetch):
         try:
@@ -109,6 +122,8 @@ def in_force(tenant: Tenant) -> Iterator[str]:
         yield f"- site profile: {tenant.site_profile}"
     if tenant.silent_verdicts:
         yield f"- no card for: {', '.join(sorted(tenant.silent_verdicts))}"
+    if tenant.smart is not None:
+        yield from _launched(tenant.id, tenant.smart)
     yield f"- an overridden card stays away for {tenant.feedback.quiet_days} days"
 
 
@@ -126,6 +141,17 @@ def _trusted(trust: Trust) -> Iterator[str]:
             yield f"- claim {claim}: has to be the one in the file"
 
 
+def _launched(tenant: str, smart: Smart) -> Iterator[str]:
+    """What has to be registered in the EHR for launches."""
+    key = read_client_key(smart)
+    yield f"- launched from the EHR at: {smart.address}/smart/launch"
+    yield f"- sent back from its sign-in to: {smart.address}/smart/callback/{tenant}"
+    yield f"- our public keys: {smart.address}/smart/jwks.json (key {key.kid}, {key.algorithm})"
+    yield f"- scopes: {' '.join(smart.scopes or wanted(smart, has_v2=True))}"
+    yield f"- written back to the EHR: {_WRITTEN[smart.write_back]}"
+    yield f"- our pages may be framed by: {', '.join(smart.frame_ancestors) or 'nobody'}"
+
+
 def _names(algorithms: frozenset[str]) -> str:
     return ", ".join(sorted(algorithms))
 
@@ -139,6 +165,8 @@ def warnings(tenant: Tenant) -> Iterator[str]:
         found.append("allow_anonymous_queries is for tests: FHIR servers would be asked without a token")
     if tenant.feedback.keep_comments:
         found.append("keep_comments stores free text, which may hold patient data")
+    if any(link.app_context == AUTOMATIC for link in tenant.links) and tenant.smart is None:
+        found.append('a link has app_context = "auto", and nothing is launched without [tenants.smart]')
     yield from (f"- WARNING: {line}" for line in found)
 
 

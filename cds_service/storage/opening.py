@@ -14,6 +14,7 @@ from cds_service.storage.database import Database, connect, sqlite_file
 from cds_service.storage.ledger import Ledger
 from cds_service.storage.pseudonyms import Pseudonyms, own_key, read_key
 from cds_service.storage.replay import DatabaseReplay
+from cds_service.storage.safe import Safe
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -23,6 +24,7 @@ class Storage:
     database: Database
     ledger: Ledger
     replay: DatabaseReplay
+    safe: Safe
 
     def close(self) -> None:
         """Let go of the database."""
@@ -72,7 +74,7 @@ def _forget(database: Database, folder: Path) -> None:
 
 
 def _storage(database: Database, names: Pseudonyms) -> Storage:
-    return Storage(database, Ledger(database, names), DatabaseReplay(database))
+    return Storage(database, Ledger(database, names), DatabaseReplay(database), Safe(database, names))
 
 
 def pseudonyms(settings: Settings) -> Pseudonyms:

@@ -48,9 +48,13 @@ class Pseudonyms:
         return Fernet(base64.urlsafe_b64encode(self._digest("comment", tenant)))
 
     def _digest(self, *parts: str) -> bytes:
-        """HMAC-SHA-256 of the parts, each with its length before it, so that no two lists of parts are alike."""
-        encoded = (part.encode("utf-8", "surrogatepass") for part in parts)
-        return hmac.digest(self.key, b"".join(len(part).to_bytes(8) + part for part in encoded), "sha256")
+        return keyed_digest(self.key, *parts)
+
+
+def keyed_digest(key: bytes, *parts: str) -> bytes:
+    """HMAC-SHA-256 of the parts, each with its length before it, so that no two lists of parts are alike."""
+    encoded = (part.encode("utf-8", "surrogatepass") for part in parts)
+    return hmac.digest(key, b"".join(len(part).to_bytes(8) + part for part in encoded), "sha256")
 
 
 def read_key(path: Path) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, tuple_
 
 from cds_service.storage.database import Database
-from cds_service.storage.tables import CARD_SHOWN, FEEDBACK, REPLAY
+from cds_service.storage.tables import CARD_SHOWN, FEEDBACK, REPLAY, SEALED
 
 KEEP_DAYS: Final = 730  # cards and feedback: long enough for a yearly review, and for quiet days up to that
 _CLOCKS_DIFFER: Final = 300  # seconds by which two machines that serve together may disagree
@@ -24,8 +24,12 @@ class Removed:
 
 
 def prune(database: Database, now: datetime, days: int = KEEP_DAYS) -> Removed:
-    """Remove all cards and feedback older than so many days, and all expired tokens. Raises StorageError."""
+    """Remove all cards and feedback older than so many days, and all expired tokens. Raises StorageError.
+
+    What launches left behind goes with them, and is not counted.
+    """
     before = now - timedelta(days=days)
+    _exhaust(database, SEALED, SEALED.c.until < now.timestamp())
     return Removed(
         tokens=_exhaust(database, REPLAY, _expired(now.timestamp())),
         cards=_exhaust(database, CARD_SHOWN, CARD_SHOWN.c.shown_on < before.date()),
@@ -36,6 +40,11 @@ def prune(database: Database, now: datetime, days: int = KEEP_DAYS) -> Removed:
 def remove_expired_tokens(connection: Connection, now: float) -> int:
     """Remove some tokens that have expired, on the way of a request."""
     return _remove(connection, REPLAY, _expired(now))
+
+
+def remove_expired_seals(connection: Connection, now: float) -> None:
+    """Remove some of what launches and sessions have left behind, on the way of a request."""
+    _remove(connection, SEALED, SEALED.c.until < now - _CLOCKS_DIFFER)
 
 
 def remove_old(connection: Connection, now: datetime) -> None:

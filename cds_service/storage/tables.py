@@ -97,3 +97,12 @@ FEEDBACK: Final = Table(
     UniqueConstraint("tenant", "service", "card", "outcome", "outcome_timestamp"),
     Index("ix_feedback_received_on", "received_on"),
 )
+
+SEALED: Final = Table(
+    "sealed",
+    METADATA,
+    Column("name", _DIGEST, primary_key=True),  # digest of the secret that opens it, which is kept nowhere
+    Column("content", LargeBinary, nullable=False),  # encrypted under that secret
+    Column("until", Float(53), nullable=False),  # seconds since 1970
+    Index(None, "until"),
+)
