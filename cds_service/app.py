@@ -23,8 +23,13 @@ from cds_service.hooks.services import SERVICES
 from cds_service.security.gate import Gate
 from cds_service.security.key_sets import KeySets
 from cds_service.settings import Settings, from_environment
+from cds_service.smart.launching import prepare
+from cds_service.smart.pending_forms import PendingForms
+from cds_service.smart.routes import smart_launch
 from cds_service.storage.opening import Storage, open_storage, temporary_storage
 from cds_service.tenants import Tenants, load_tenants
+from cds_service.web.launched import Launched, launched
+from cds_service.web.pages import pages
 from fhir_mappings.drafts import drafts
 
 if TYPE_CHECKING:
@@ -52,13 +57,20 @@ def create_app(
     tenants = tenants or configured_tenants(settings)
     advisors = {tenant.id: create_advisor(settings, tenant) for tenant in tenants.all}
     storage = _storage(settings, tenants)
-    journey = Journey(advisors, EhrClient(), storage.ledger, Fatigue(storage.ledger), today, now)
+    ehr = EhrClient()
+    launching = prepare(tenants, storage.safe, lambda: now().timestamp())
+    contexts = launching.app_contexts
+    journey = Journey(advisors, ehr, storage.ledger, Fatigue(storage.ledger), today, now, contexts)
     keys = KeySets(tenants)
     keys.warm()
     gate = Gate(tenants, storage.replay, keys, lambda: now().timestamp())
     app = _flask(settings)
     app.extensions["storage"] = storage  # as long as the application lives: a temporary one goes with it
     app.register_blueprint(hooks(journey, gate, settings))
+    app.register_blueprint(pages)
+    app.register_blueprint(smart_launch(launching, lambda handle: f"/smart/{handle}"))
+    forms = PendingForms(storage.safe, lambda: now().timestamp())
+    app.register_blueprint(launched(Launched(launching, forms, advisors, ehr, today)))
     attach(app, settings.cors_origins)
     app.wsgi_app = _tidy_paths(app.wsgi_app)  # type: ignore[assignment, method-assign]  # Flask's documented way to wrap
     detail.load()
