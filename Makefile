@@ -41,7 +41,7 @@ tests/npm/node_modules/.installed: .venv/.installed tests/npm/package-lock.json 
 
 .PHONY: test
 test: .venv ## Run the tests with coverage
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n auto
 
 .PHONY: lint
 lint: .venv ## Check style and types
@@ -76,7 +76,7 @@ wheel-test: .venv ## Build the wheel and run the tests against it, away from the
 	@away=$$(mktemp -d) && trap 'rm -rf "$$away"' EXIT && cp -R $(TEST_FILES) "$$away" && cd "$$away" && \
 	"$(CURDIR)/.wheel-venv/bin/python" -c 'import cds_service as c, fhir_mappings as f, sys; \
 	sys.exit(not all(".wheel-venv" in m.__file__ for m in (c, f)) and "the checkout was imported")' && \
-	"$(CURDIR)/.wheel-venv/bin/python" -m pytest -p no:cacheprovider
+	"$(CURDIR)/.wheel-venv/bin/python" -m pytest -p no:cacheprovider -n auto
 
 .PHONY: lock
 lock: ## Pin the newest versions of everything, with hashes, in constraints.txt

@@ -25,7 +25,7 @@ from tests.security.callers import BASE, NOW, claims, compact, elliptic, header,
 SAMPLES: Final = Path(__file__).resolve().parents[2] / "sample_bundles"
 DISCOVERY: Final = "/cds-services"
 _LOG = logging.getLogger("cds_service.hooks.routes")
-WHOLE: Final = object()
+WHOLE: Final[Any] = "the whole chart"
 KEYS: Final = {"ES384": elliptic(), "RS384": modular()}
 PUBLISHED: Final = key_set(*(jwk(key, kid=name) for name, key in KEYS.items()))
 IDS: Final = {"userId": "Practitioner/1", "patientId": "p1"}

@@ -27,7 +27,7 @@ PATH = "/cds-services/milan-net-patient-view"
 AUDIENCE = BASE + PATH
 KEYS_URL = "https://ehr.example.org/jwks.json"
 KEY_ID = "key-1"
-ABSENT = object()
+ABSENT: Any = ...
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
