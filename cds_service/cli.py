@@ -52,6 +52,9 @@ _DEFAULT_HOST = "127.0.0.1"
 _DEFAULT_PORT = 8000
 _THREADS = 16  # a slow FHIR server must not stop the others (integration.md 4.3)
 _BACKPRESSURE = 256  # waiting calls of one worker; more are refused at once instead of answered too late
+_TO_FINISH = (
+    12  # seconds that a worker told to end has: more than the longest call, less than a supervisor waits
+)
 _DATA_ERROR = 1
 _USAGE_ERROR = 2
 
@@ -294,6 +297,7 @@ def _run(serving: Serving, host: str, port: int, workers: int) -> None:
         workers=workers,
         blocking_threads=_THREADS,
         backpressure=_BACKPRESSURE,
+        workers_kill_timeout=_TO_FINISH,  # else a body that never arrives keeps the process for ever
         websockets=False,
         log_level=LogLevels.error,  # its start-up lines would drown ours
     )

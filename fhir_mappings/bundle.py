@@ -52,7 +52,7 @@ def _nexts(bundle: Node) -> Iterator[LinkNode]:
 
 
 def _has_odd(bundle: Node, types: Sequence[Any]) -> bool:
-    """Whether something stands among the entries that may be anything: no resource, or one that does not say which."""
+    """Whether something stands among the entries that may be anything: no resource, a Bundle, or one that does not say."""
     given = listed(bundle.entry)
     is_short = len(types) < len(given) and len(types) < sum(map(_brings, given))
     return is_short or not all(map(_is_type, {name if type(name) is str else "" for name in types}))
@@ -92,7 +92,7 @@ def _brings(entry: object) -> bool:
 
 
 def _is_type(name: str) -> bool:
-    return name.isalpha() and name[:1].isupper()
+    return name.isalpha() and name[:1].isupper() and name != "Bundle"
 
 
 def listed(value: Any) -> list[Any]:

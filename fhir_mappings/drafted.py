@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from fhir_mappings.facts import OrderKind
 from fhir_mappings.inputs import inputs
+from fhir_mappings.mending import mend
 from fhir_mappings.readers.care import order_kind, organ_words
 from fhir_mappings.relevance import all_meanings, labels
 from fhir_mappings.resource import codings
@@ -68,29 +69,32 @@ def drafted_orders(bundle: Json, terminology: Terminology, own: Lookup) -> tuple
 
 
 def resources(bundle: Json) -> Iterator[Json]:
-    """The resources of a Bundle, whatever is missing around them."""
-    given = bundle.get("entry")
+    """The resources of a Bundle, whatever is missing around them, the Bundle included."""
+    given = bundle.get("entry", bundle)
     for entry in given if isinstance(given, list) else [given]:
-        resource = entry.get("resource") if isinstance(entry, dict) else None
+        resource = entry.get("resource", entry) if isinstance(entry, dict) else None
         if isinstance(resource, dict):
             yield resource
 
 
 def names_the_tumour(bundle: Json, terminology: Terminology) -> bool:
-    """Whether a Condition of a Bundle is a neuroendocrine tumour or a liver metastasis."""
-    wanted = inputs()["neuroendocrine_tumour"].value_sets | inputs()["liver_metastases"].value_sets
+    """Whether a Condition of a Bundle is a neuroendocrine tumour or a liver metastasis, or cannot be read and may be."""
     return any(
-        resource.get("resourceType") == "Condition"
-        and not wanted.isdisjoint(_meanings(resource, terminology))
+        resource.get("resourceType") == "Condition" and _may_name_the_tumour(dict(resource), terminology)
         for resource in resources(bundle)
     )
 
 
-def _meanings(resource: Json, terminology: Terminology) -> frozenset[str]:
+def _may_name_the_tumour(condition: dict[str, Any], terminology: Terminology) -> bool:
+    """Whether a Condition does once it is mended; where its code has no shape of one, it may."""
+    wanted = inputs()["neuroendocrine_tumour"].value_sets | inputs()["liver_metastases"].value_sets
+    mended, _ = mend(condition)
+    if not isinstance(mended.get("code", {}), dict):
+        return True
     try:
-        return all_meanings("Condition", resource, terminology)
-    except (TypeError, AttributeError):  # an odd shape, which the record names when it is read
-        return frozenset()
+        return not wanted.isdisjoint(all_meanings("Condition", mended, terminology))
+    except (TypeError, AttributeError):  # a code that is no text, which the record names when it is read
+        return False
 
 
 def _is_order(resource: Json) -> bool:

@@ -23,7 +23,7 @@ from fhir_mappings.bundle import (
     raw_resources,
 )
 from fhir_mappings.nodes import Entry, Node, PrefetchValue
-from fhir_mappings.ownership import urls_of_patients
+from fhir_mappings.ownership import owner_of, urls_of_patients
 from fhir_mappings.record import NODE, PARTS, PatientRecord
 
 _WORST_FIRST = (PartState.FAILED, PartState.TRUNCATED, PartState.NOT_SENT, PartState.COMPLETE)
@@ -91,7 +91,8 @@ def read_prefetch(  # noqa: PLR0913  what a record can be made of
 
     A key that is absent counts as not sent, null or an empty Bundle as read and empty, an OperationOutcome or anything
     that is no FHIR as failed, a Bundle that says that there is more than it holds as truncated (cds-hooks.md 2.3,
-    integration.md 1.8). A Patient other than the one of the context fails the part `patient`.
+    integration.md 1.8). A Patient other than the one of the context fails the part `patient`, and so does an answer
+    that holds other patients' resources only fail its own: it was given for somebody else.
     """
     rows = {key: _rows(key, prefetch or {}, aliases, fetched.get(key)) for key in PARTS}
     states: dict[str, PartState] = {}
@@ -100,6 +101,7 @@ def read_prefetch(  # noqa: PLR0913  what a record can be made of
         answers = [_read_row(row, kind, patient_id) for row in rows[key]]
         states[kind] = min((state for state, _ in answers), key=_WORST_FIRST.index)
         entries += [entry for _, arrived in answers for entry in arrived]
+    states |= dict.fromkeys(_mixed_up(entries, patient_id), PartState.FAILED)
     context = [_page(f"context.{key}", 0, data) for key, data in added.items()]
     entries += [entry for page in context for entry in _entries(page)]
     pages = [*(page for key in rows for row in rows[key] for page in row.pages), *context]
@@ -108,10 +110,24 @@ def read_prefetch(  # noqa: PLR0913  what a record can be made of
     )
 
 
+def _mixed_up(entries: Sequence[Entry], patient_id: str) -> set[str]:
+    """The types of which everything that arrived names another patient."""
+    urls = urls_of_patients(entries)
+    foreign: set[str] = set()
+    own: set[str] = set()
+    for entry in entries:
+        if entry.type not in own:
+            is_own = owner_of(entry, urls) in (None, patient_id)
+            (own if is_own else foreign).add(entry.type)
+    return foreign.intersection(PARTS.values()) - own
+
+
 def _names(key: str, given: Mapping[str, PrefetchValue], aliases: Aliases) -> tuple[str, ...]:
-    """The rows that bring a part: its own key, unless the site has others and does not send that one."""
+    """The rows that bring a part: its own key and what comes beside it, or those of the site where that is not sent."""
     own = tuple(aliases.get(key, ()))
-    return own if own and key not in given else (key,)
+    if key in given:  # an empty row beside a filled one of the site must not hide it
+        return (key, *(name for name in own if name in given))
+    return own or (key,)
 
 
 def _rows(

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -250,6 +251,19 @@ def test_serve_answers_calls_logs_them_and_ends_cleanly() -> None:
     assert f"POST {service}" in output
     lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
     assert [line["status"] for line in lines if "service" in line] == [200, 400, 412]
+
+
+def test_a_body_that_never_arrives_does_not_keep_the_service_from_ending() -> None:
+    with running("serve", "--open") as (process, address):
+        port = int(address.split(":")[2].partition("/")[0])
+        head = (
+            f"POST /cds-services/{SERVICES[0].id} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", port)) as caller:
+            caller.sendall(f"{head}Content-Length: 5000\r\n\r\n{{".encode())
+            time.sleep(0.5)  # until a worker waits for the rest
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=25) == 0
 
 
 @pytest.mark.skipif(not any((CHECKOUT / "sample_bundles").glob("*.json")), reason="the samples are not here")

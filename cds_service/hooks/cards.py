@@ -101,7 +101,7 @@ def cards(  # noqa: PLR0913  a card says what, on which grounds, to whom and how
     if summarise is None:
         return []
     shown = orjson.dumps(as_json(assessment))
-    uuid = uuid5(_NAMESPACE, f"{hook_instance.lower()} {assessment.patient} {shown.decode()}")
+    uuid = uuid5(_NAMESPACE, f"{hook_instance.lower()} {assessment.patient} {how.topic}{shown.decode()}")
     card: dict[str, object] = {
         "uuid": str(uuid),
         "summary": plain(summarise(assessment, policy_name(assessment)), SUMMARY_LIMIT),

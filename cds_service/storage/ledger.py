@@ -21,7 +21,7 @@ from cds_service.storage.tables import CARD_SHOWN, FEEDBACK
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_EVERY: Final = 200  # cards
-_SEVERAL: Final = ""  # in place of the clinician
+_NOBODY: Final = ""  # in place of the clinician: several, or one without a name
 
 
 class Outcome(StrEnum):
@@ -118,9 +118,13 @@ class Ledger:
             "policy_version": said.policy_version,
             "fingerprint": names.fingerprint(card.tenant, card.patient, said.fingerprint),
             "patient": names.patient(card.tenant, card.patient),
-            "clinician": names.clinician(card.tenant, card.user),
+            "clinician": self._clinician(card.tenant, card.user),
             "shown_on": now.astimezone(UTC).date(),
         }
+
+    def _clinician(self, tenant: str, user: str) -> str:
+        """What stands for a user; those whom the EHR gives no name are not taken for one and the same."""
+        return self._pseudonyms.clinician(tenant, user) if user.strip() else _NOBODY
 
     def overrides(
         self, tenant: str, patient: str, user: str, assessment: Assessment, topic: str = ""
@@ -133,11 +137,11 @@ class Ledger:
             "fingerprint": names.fingerprint(tenant, patient, assessment.fingerprint),
             "topic": topic,
         }
-        own = names.clinician(tenant, user)
+        own = self._clinician(tenant, user)
         with self._database.reading() as connection:
             return tuple(
                 # An EHR whose clock is ahead cannot keep a card away for longer.
-                Override(clinician == own, Reason(system, code), min(at, received))
+                Override(clinician == own != _NOBODY, Reason(system, code), min(at, received))
                 for clinician, system, code, at, received in connection.execute(_OVERRIDES, asked)
             )
 
@@ -203,7 +207,7 @@ def _insert_card(database: Database) -> Insert:
     same = CARD_SHOWN.c.clinician == statement.excluded.clinician
     return statement.on_conflict_do_update(
         index_elements=[CARD_SHOWN.c.tenant, CARD_SHOWN.c.service, CARD_SHOWN.c.card],
-        set_={CARD_SHOWN.c.clinician: case((same, CARD_SHOWN.c.clinician), else_=_SEVERAL)},
+        set_={CARD_SHOWN.c.clinician: case((same, CARD_SHOWN.c.clinician), else_=_NOBODY)},
     )
 
 

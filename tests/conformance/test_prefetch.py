@@ -189,7 +189,24 @@ def test_item_21_the_record_of_another_patient_says_nothing(hospital: Hospital, 
     if service.hook in WITH_TUMOUR_IN_CONTEXT:
         context["conditions"] = bundle(foreign[0])
     prefetch = chart(conditions=bundle(*foreign[:2]), observations=bundle(foreign[2]))
-    assert cards_of(hospital.ask(service, call_of(service, prefetch, context=context))) == []
+    assert hospital.ask(service, call_of(service, prefetch, context=context)).status_code == 412
+
+
+def test_item_21_an_answer_about_another_patient_is_no_all_clear_for_one_with_a_tumour(
+    ehr: FlaskClient,
+) -> None:
+    foreign = [item | {"subject": {"reference": "Patient/p2"}} for item in (NET, LIVER)]
+    grade = {
+        "resourceType": "Observation",
+        "id": "histology",
+        "status": "final",
+        "subject": {"reference": "Patient/p1"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "59847-4"}]},
+        "valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": "128928004"}]},
+    }
+    prefetch = chart(conditions=bundle(*foreign), observations=bundle(grade))
+    (card,) = cards_of(ehr.post(SERVICE, json=call(prefetch)))
+    assert "another patient" in card["detail"]
 
 
 DSTU2 = {
@@ -318,7 +335,7 @@ def test_item_18_null_and_an_empty_bundle_are_no_data(ehr: FlaskClient, nothing:
 
 
 def test_item_21_what_belongs_to_another_patient_is_not_used(ehr: FlaskClient) -> None:
-    foreign = [NET | {"subject": {"reference": "Patient/p2"}}]
+    foreign = [NET | {"subject": {"reference": "Patient/p2"}}, condition("bp", "I10")]
     assert cards_of(ehr.post(SERVICE, json=call(chart(conditions=bundle(*foreign))))) == []
 
 

@@ -140,6 +140,7 @@ def test_a_name_that_cannot_be_looked_up_in_time_is_not_waited_for(caplog: pytes
         assert time.monotonic() - begun < 2
         assert {pages.reason for pages in found.values()} == {Reason.TOO_LATE}
         assert bulkhead.running == PARALLEL, "who is stuck keeps its place"
+        time.sleep(0.5)  # each counts its time from its own start, on a busy machine a moment later
         gate.set()
         wait_until_idle(bulkhead)
         assert server.seen == [], "nobody asks after the call is over"

@@ -152,3 +152,23 @@ def test_a_new_problem_concerns_us_when_it_is_the_tumour_or_a_liver_metastasis(
 ) -> None:
     condition = {"resourceType": "Condition", "code": {"coding": [{"system": ICD_10_CM, "code": code}]}}
     assert names_the_tumour({"entry": [{"resource": condition}]}, terminology()) is concerns
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"coding": {"system": ICD_10_CM, "code": "C7A.012"}},
+        [{"coding": [{"system": ICD_10_CM, "code": "C7A.012"}]}],
+        "Neuroendocrine tumour",
+    ],
+)
+def test_a_new_problem_of_an_odd_shape_is_read_as_the_record_is_or_may_be_the_tumour(code: Any) -> None:
+    condition = {"resourceType": "Condition", "code": code}
+    assert names_the_tumour({"entry": [{"resource": condition}]}, terminology())
+
+
+@pytest.mark.parametrize("wrap", [lambda item: item, lambda item: {"entry": [item]}])
+def test_a_resource_without_its_wrapping_is_a_resource(wrap: Any) -> None:
+    coding = {"system": ICD_10_CM, "code": "C7A.012"}
+    condition = {"resourceType": "Condition", "code": {"coding": [coding]}}
+    assert names_the_tumour(wrap(condition), terminology())

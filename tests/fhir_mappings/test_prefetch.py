@@ -221,3 +221,41 @@ def test_what_is_new_in_the_context_joins_the_record_and_makes_no_part_whole() -
         "Condition/new",
     ]
     assert read({}, added={"conditions": new}).state_of("Condition") is PartState.NOT_SENT
+
+
+# --- what looks whole and is not ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own", [None, searched(), searched(condition("b"))])
+def test_rows_under_names_of_the_site_count_beside_the_key_of_the_standard(own: Any) -> None:
+    aliases = {"conditions": ("problems", "diagnoses")}
+    prefetch = {"conditions": own, "problems": searched(condition("a"))}
+    record = read(prefetch, aliases)
+    assert "Condition/a" in references(record)
+    assert record.state_of("Condition") is PartState.COMPLETE
+    assert "conditions" not in unsent(decoded(prefetch), aliases)
+
+
+def test_a_bundle_within_a_bundle_may_hold_anything() -> None:
+    nested = {"resourceType": "Bundle", "type": "batch-response", "entry": [{"resource": searched()}]}
+    assert read({"conditions": nested}).state_of("Condition") is PartState.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("subjects", "state"),
+    [
+        (["p2"], PartState.FAILED),
+        (["p2", "p3"], PartState.FAILED),
+        (["p2", "p1"], PartState.COMPLETE),
+        (["p2", None], PartState.COMPLETE),
+        ([], PartState.COMPLETE),
+    ],
+)
+def test_an_answer_about_other_patients_only_says_nothing_of_this_one(
+    subjects: list[str | None], state: PartState
+) -> None:
+    found = [
+        condition(f"c{number}", subject={"reference": f"Patient/{subject}"} if subject else None)
+        for number, subject in enumerate(subjects)
+    ]
+    assert read({"conditions": searched(*found)}).state_of("Condition") is state

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from cds_service.eligibility.verdict import Answer, Flag, Verdict
 from cds_service.hooks.cards import CARDS, OVERRIDE_REASONS, cards
 from cds_service.hooks.detail import ANSWERS, FLAGS, MARKS, detail
+from cds_service.hooks.occasions import Manner
 from cds_service.hooks.text import one_line, shorten
 from tests.hooks.assessments import RULES, TENANT, WITH_CARD, assessment, criterion, facts
 from tests.hooks.calls import HOOK_INSTANCE, empty_members, schema
@@ -179,6 +180,22 @@ def test_the_source_is_the_guideline_and_its_topic_is_static_and_alphanumeric() 
         assert source["url"] == "https://doi.org/10.1111/ajt.13831"
         assert re.fullmatch(r"[A-Za-z0-9]{1,100}", source["topic"]["code"])
         assert source["topic"] == card(verdict, "other patient")["source"]["topic"]
+
+
+def test_cards_on_two_topics_are_told_apart_when_a_client_uses_a_hook_instance_twice() -> None:
+    """Else the feedback on one would keep the other away."""
+    treatment, imaging = (
+        cards(
+            assessment(Verdict.MEETS),
+            facts(),
+            RULES,
+            hook_instance=HOOK_INSTANCE,
+            tenant=TENANT,
+            how=Manner(topic=topic),
+        )[0]["uuid"]
+        for topic in ("treatment-order", "imaging-order")
+    )
+    assert treatment != imaging
 
 
 def test_uuids_are_lower_case_unique_and_the_same_for_the_same_call() -> None:

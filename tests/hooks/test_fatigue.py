@@ -100,6 +100,12 @@ def test_an_override_with_any_reason_binds_the_clinician_who_gave_it(clinic: Cli
     assert clinic.ask(user=COLLEAGUE) == Show()
 
 
+@pytest.mark.parametrize("nobody", ["", " "])
+def test_an_override_by_a_user_without_a_name_is_nobodys_own(clinic: Clinic, nobody: str) -> None:
+    clinic.answer(clinic.show(user=nobody), COMORBIDITY)
+    assert clinic.ask(user=nobody) == Show()
+
+
 @pytest.mark.parametrize("reason", SPEAKS_OF_PATIENT, ids=lambda reason: reason.code)
 def test_a_reason_that_speaks_of_the_patient_binds_everybody(clinic: Clinic, reason: Reason) -> None:
     clinic.override(reason)
