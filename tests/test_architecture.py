@@ -130,6 +130,7 @@ ORDER = [
     "cds_service.integrator.replies",
     "cds_service.integrator.replay",
     "cds_service.cli",
+    "cds_service.web.pages",
     "cds_service.web.reading",
     "cds_service.wsgi",
 ]
