@@ -132,6 +132,12 @@ ORDER = [
     "cds_service.cli",
     "cds_service.web.pages",
     "cds_service.web.reading",
+    "cds_service.web.evidence",
+    "cds_service.web.literature",
+    "cds_service.web.patient",
+    "cds_service.web.timeline",
+    "cds_service.web.drawing",
+    "cds_service.web.view",
     "cds_service.wsgi",
 ]
 

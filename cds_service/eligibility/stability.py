@@ -27,7 +27,7 @@ def stability(facts: Facts, rule: Rule, on: date) -> CriterionResult:
     resection = resection_day(facts.primary_resection.value)
     if resection is None:
         return _without_resection(facts, rule, on, course)
-    return _since(facts, rule, on, course, course.run_start.later_of(resection))
+    return _since(facts, rule, on, course, counted_from(course, resection))
 
 
 def resection_day(resection: PrimaryResection | None) -> PartialDate | None:
@@ -35,6 +35,14 @@ def resection_day(resection: PrimaryResection | None) -> PartialDate | None:
     if resection is None or not resection.performed:
         return None
     return resection.last_date or resection.date
+
+
+def counted_from(course: Course, resection: PartialDate | None) -> Landmark:
+    """The day from which the months count: the later of run start and resection (step 4).
+
+    Needs at least one sure assessment. Without a resection the day is provisional: nothing is met by it.
+    """
+    return course.run_start.later_of(resection) if resection else course.run_start
 
 
 def _since(facts: Facts, rule: Rule, on: date, course: Course, anchor: Landmark) -> CriterionResult:
@@ -84,8 +92,7 @@ def _too_short(
 def _progressive(facts: Facts, rule: Rule, on: date, course: Course) -> CriterionResult:
     """Step 7: the clock starts again at the progression; the day on which it ends is provisional."""
     resection = resection_day(facts.primary_resection.value)
-    start = course.run_start.later_of(resection) if resection else course.run_start
-    reaches = start.plus(rule.months("months")).latest
+    reaches = counted_from(course, resection).plus(rule.months("months")).latest
     reason = (
         f"The last assessment, of {course.last_progression}, shows progressive disease; "
         f"{rule.months('months')} months of stability are counted anew."

@@ -84,13 +84,13 @@ def _sources(evidence: Iterable[Evidence]) -> list[tuple[str, str, str]]:
     found: dict[str, tuple[list[str], str]] = {}
     for item in evidence:
         texts, _ = found.setdefault(item.reference, ([], str(item.date or "")))
-        text = _written(item)
+        text = written(item)
         if text and text not in texts:
             texts.append(text)
     return [(reference, "; ".join(texts), day) for reference, (texts, day) in found.items()]
 
 
-def _written(item: Evidence) -> str:
+def written(item: Evidence) -> str:
     """What stands in an element, as a reader of the chart would say it: a code by the label that we have for it."""
     if item.value is None or item.value == item.code:
         return item.display or _label(item.code or "")
@@ -148,6 +148,6 @@ def _templates() -> dict[Verdict, Template]:
         auto_reload=False,
     )
     environment.filters.update(clause=_clause, sentence=_sentence)
-    environment.globals.update(answers=ANSWERS, marks=MARKS, flags=FLAGS, written=_written)
+    environment.globals.update(answers=ANSWERS, marks=MARKS, flags=FLAGS, written=written)
     names = (verdict for verdict in Verdict if verdict is not Verdict.NOT_APPLICABLE)
     return {verdict: environment.get_template(f"{verdict.value}.md") for verdict in names}
