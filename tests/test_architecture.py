@@ -129,7 +129,6 @@ ORDER = [
     "cds_service.integrator.feedback_report",
     "cds_service.integrator.replies",
     "cds_service.integrator.replay",
-    "cds_service.cli",
     "cds_service.web.pages",
     "cds_service.web.reading",
     "cds_service.web.evidence",
@@ -139,6 +138,16 @@ ORDER = [
     "cds_service.web.drawing",
     "cds_service.web.view",
     "cds_service.wsgi",
+    "cds_service.demo.day",
+    "cds_service.hooks.files",
+    "cds_service.web.demo_drafts",
+    "cds_service.web.demo_fhir_text",
+    "cds_service.web.demo_charts",
+    "cds_service.web.markdown",
+    "cds_service.web.demo_patients",
+    "cds_service.web.demo_box",
+    "cds_service.web.demo",
+    "cds_service.cli",
 ]
 
 

@@ -137,7 +137,8 @@ def _begin() -> Response | None:
 
 
 def _finish(response: Response, cors_origins: tuple[str, ...]) -> Response:
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)  # a page has stricter or other ones of its own
     if cors_origins:
         _allow_origin(response, cors_origins)
     _log(response.status_code)
