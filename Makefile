@@ -58,6 +58,10 @@ format: .venv ## Let ruff lay out the code and mend what it can
 bench: .venv ## Measure
 	$(BIN)/python -m tests.bench
 
+.PHONY: screenshots
+screenshots: .venv ## Take the pictures of the README (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: records
 records: .venv ## Bring public example records into tests/.records (needs npm)
 	$(BIN)/python tests/fetch_records.py

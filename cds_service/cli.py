@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 import orjson
+from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
@@ -25,15 +25,14 @@ from granian.log import LogLevels
 from cds_service import samples, terminal
 from cds_service.advisor import Advisor, create_advisor
 from cds_service.app import configured_tenants, create_app, settle
+from cds_service.demo.day import day_asked_for
 from cds_service.demo.fhir import PREFIX as DEMO_FHIR
 from cds_service.demo.fhir import demonstrate
 from cds_service.eligibility.assessment import Assessment
 from cds_service.eligibility.policy import policies
 from cds_service.eligibility.rendering import as_json
-from cds_service.errors import CdsError, DataError, HttpError, whereabouts
-from cds_service.hooks import services
-from cds_service.hooks.prefetch import sent
-from cds_service.hooks.request import parse
+from cds_service.errors import CdsError, DataError, whereabouts
+from cds_service.hooks.files import records_in
 from cds_service.integrator.build_sheet import build_sheet
 from cds_service.integrator.check_config import check_config
 from cds_service.integrator.database import migrate, prune
@@ -43,7 +42,9 @@ from cds_service.integrator.replay import replay
 from cds_service.settings import Settings, from_environment, settings_of
 from cds_service.storage.opening import open_storage
 from cds_service.tenants import Tenants, open_tenants
-from fhir_mappings.record import PatientRecord, RecordError, read_file, without_mark
+from cds_service.web.demo import PREFIX as DEMO_EHR
+from cds_service.web.demo import add_demo
+from fhir_mappings.record import PatientRecord
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -182,7 +183,7 @@ def _open_house(settings: Settings, host: str, fhir_servers: tuple[str, ...]) ->
 @click.option("--port", type=click.IntRange(1, 65535), default=_DEFAULT_PORT, show_default=True)
 @click.option("--on", type=_Day(), default=samples.WRITTEN_FOR, show_default=True, help="Day of evaluation.")
 def demo(host: str, port: int, on: date) -> None:
-    """Assess the sample patients, then serve them a CDS Hooks service on loopback."""
+    """Assess the sample patients, then serve them on loopback, with an EHR to try the service in."""
     if not _is_loopback(host):
         raise click.BadParameter("the demonstration listens on a loopback address only", param_hint="--host")
     folder = samples.find()
@@ -198,8 +199,9 @@ def demo(host: str, port: int, on: date) -> None:
     terminal.show_address(host, port)
     terminal.show_call(host, port, _request_with_card(advisor, folder, on))
     terminal.show_sandbox(host, port, "meets")
+    terminal.show_ehr(host, port, DEMO_EHR)
     tenants = open_tenants(terminal.origin(host, port) + DEMO_FHIR)
-    _run(Serving(settings, tenants, on, folder), host, port, 1)
+    _run(Serving(settings, tenants, Demonstration(on, folder)), host, port, 1)
 
 
 @cli.command("policies")
@@ -221,42 +223,14 @@ cli.add_command(build_sheet)
 # --- files ----------------------------------------------------------------------------------------------
 
 
-class _Kind(msgspec.Struct):
-    hook: Any = None
-    resourceType: msgspec.Raw = msgspec.Raw()  # noqa: N815  FHIR's name
-
-
-def _records(path: Path) -> Iterator[PatientRecord]:
+def _records(path: Path) -> list[PatientRecord]:
     """The patients of one file. Raises DataError that names the file."""
-    data = _read(path)
     try:
-        hook = _hook_of(data)
-        yield from read_file(data) if hook is None else [sent(parse(data, services.answering(hook)), data)]
-    except RecordError as error:
-        raise DataError(f"{path}: {error}") from error
-    except HttpError as error:
-        raise DataError(
-            f"{path}: {error.problem.rstrip('.')} ({', '.join(error.paths) or 'hook request'})"
-        ) from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        data = without_mark(path.read_bytes())
+        return records_in(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
-    if not data.strip():
-        raise DataError(f"{path}: the file is empty")
-    return data
-
-
-def _hook_of(data: bytes) -> str | None:
-    """The hook that a request is for; None where the data is no hook request."""
-    try:
-        kind = msgspec.json.decode(data, type=_Kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return None if kind.hook is None or kind.resourceType else str(kind.hook)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _verdicts(advisor: Advisor, path: Path, on: date) -> list[Assessment]:
@@ -278,13 +252,20 @@ def _request_with_card(advisor: Advisor, folder: Path, on: date) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Demonstration:
+    """The samples, and the day on which they are assessed unless a call names another."""
+
+    on: date
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
     """What every worker builds its application from; it is sent to the workers."""
 
     settings: Settings
     tenants: Tenants
-    on: date | None = None  # the day of evaluation, if it is not today
-    samples: Path | None = None  # the folder of a demonstration
+    demonstration: Demonstration | None = None
 
 
 def _run(serving: Serving, host: str, port: int, workers: int) -> None:
@@ -319,16 +300,18 @@ def _ensure_free(host: str, port: int) -> None:
 
 def _load(serving: Serving) -> "WSGIApplication":
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    today = date.today if serving.on is None else partial(_same_day, serving.on)
-    app = create_app(serving.settings, serving.tenants, today)
-    if serving.samples is not None:
-        demonstrate(app, serving.samples)
+    shown = serving.demonstration
+    app = create_app(serving.settings, serving.tenants) if shown is None else _demonstration(serving, shown)
     settle()
     return app
 
 
-def _same_day(on: date) -> date:
-    return on
+def _demonstration(serving: Serving, shown: Demonstration) -> Flask:
+    """The service over the samples, with an EHR to try it in. Only here may a call name the day of evaluation."""
+    app = create_app(serving.settings, serving.tenants, partial(day_asked_for, shown.on))
+    demonstrate(app, shown.folder)
+    add_demo(app, shown.folder, create_advisor(serving.settings), shown.on)
+    return app
 
 
 def _is_loopback(host: str) -> bool:

@@ -154,6 +154,13 @@ def show_address(host: str, port: int) -> None:
     console.print(Text("Ctrl-C ends it."))
 
 
+def show_ehr(host: str, port: int, path: str) -> None:
+    """Print where the demonstration's EHR is opened."""
+    _console().print(
+        Text.assemble("Open in a browser: ", (f"{origin(host, port)}{path}", "bold")), soft_wrap=True
+    )
+
+
 def show_call(host: str, port: int, request: Path | None) -> None:
     """Print a command that returns a card."""
     if request is None:

@@ -10,7 +10,9 @@ from click.testing import CliRunner
 from cds_service.cli import cli
 from cds_service.eligibility.policy import DEFAULT_POLICY, policies
 from cds_service.hooks.services import SERVICES
+from cds_service.integrator.keys import make
 from cds_service.settings import PREFIX, Settings
+from cds_service.smart.app_context import AUTOMATIC
 from cds_service.tenants import load_tenants
 from fhir_mappings.record import PARTS
 
@@ -86,3 +88,14 @@ def test_the_tenants_file_that_is_shown_can_be_loaded(tmp_path: Path) -> None:
     file.write_text(shown[1], encoding="utf-8")
     (tenant,) = load_tenants(file).all
     assert tenant.dialect == "epic"
+
+
+def test_the_tenant_that_is_shown_can_be_launched_from_its_ehr(tmp_path: Path) -> None:
+    make(tmp_path)
+    file = tmp_path / "tenants.toml"
+    file.write_text("\n".join(re.findall(r"```toml\n(.*?)```", README, re.DOTALL)), encoding="utf-8")
+    (tenant,) = load_tenants(file).all
+    assert tenant.smart is not None
+    assert tenant.smart.write_back == "each"
+    assert [link.app_context for link in tenant.links] == [AUTOMATIC]
+    assert CliRunner().invoke(cli, ["check-config", str(file)]).exit_code == 0

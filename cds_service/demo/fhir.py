@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from cds_service.demo.capability import DESCRIPTION, capability_statement
@@ -24,6 +24,8 @@ from cds_service.errors import (
 
 PREFIX: Final = "/demo/fhir"
 MARK: Final = "X-Milan-NET-Demo"
+TOLD: Final = {"verdict": f"{MARK}-Verdict", "withheld": f"{MARK}-Withheld"}
+"""What the log of a call says of its answer: an EHR is not told why there is no card, who tries the service may be."""
 _LOG = logging.getLogger(__name__)
 _FHIR_JSON: Final = "application/fhir+json"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -134,6 +136,8 @@ def _tell_http(error: HTTPException) -> Response:
 def _mark(response: Response) -> Response:
     """Say that it is a demonstration, and let browsers read it."""
     response.headers[MARK] = "true"
+    noted = g.get("log", {})
+    response.headers.update({header: str(noted[key]) for key, header in TOLD.items() if key in noted})
     response.headers.update(_FROM_ANYWHERE)
     if request.headers.get("Access-Control-Request-Private-Network") == "true":
         response.headers["Access-Control-Allow-Private-Network"] = "true"

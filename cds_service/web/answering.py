@@ -11,6 +11,7 @@ from cds_service.advisor import Advisor
 from cds_service.smart.write_back import Written
 from cds_service.web.answers import Answers, parse, what_if
 from cds_service.web.form import Place, form_page
+from cds_service.web.patient import banner
 from cds_service.web.reading import Reading
 
 Write = Callable[[dict[str, Any]], Sequence[Written]]
@@ -32,7 +33,7 @@ def answered(
     if wish == "download":
         return _download(answers)
     if wish == "write" and write is not None:
-        return _page(_written(answers, write(answers.bundle()), place))
+        return _page(_written(reading, write(answers.bundle()), place))
     return _page(form_page(reading, place, answers, what_if(reading, answers, advisor)))
 
 
@@ -47,5 +48,6 @@ def _download(answers: Answers) -> Response:
     )
 
 
-def _written(answers: Answers, written: Sequence[Written], place: Place) -> str:
-    return render_template("web/written.html", written=written, place=place, count=len(answers.findings))
+def _written(reading: Reading, written: Sequence[Written], place: Place) -> str:
+    day = reading.assessment.evaluated_on
+    return render_template("web/written.html", written=written, place=place, patient=banner(reading), day=day)

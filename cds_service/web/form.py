@@ -10,6 +10,7 @@ from cds_service.hooks.detail import ANSWERS, MARKS
 from cds_service.web.answers import AUTHOR, FORM, ROWS, Answers
 from cds_service.web.asked import Asked, asked
 from cds_service.web.attested import Statement, statements
+from cds_service.web.patient import banner
 from cds_service.web.reading import Reading
 from cds_service.web.recorded import in_words
 from cds_service.web.typed import field_name
@@ -22,7 +23,8 @@ _SPARE_LINES = 3
 class Place:
     """What the place of a form offers: its address, the way back, and who is signed in.
 
-    `hidden` goes back with every answer (a token, the day). `can_write` offers to write to the EHR.
+    `hidden` goes back with every answer (a token, the day). `can_write` offers to write to the EHR;
+    `notice` stands above everything.
     """
 
     action: str
@@ -30,6 +32,7 @@ class Place:
     hidden: Mapping[str, str] = field(default_factory=dict)
     author: str = ""
     can_write: bool = False
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ def form_page(
     return render_template(
         "web/form.html",
         reading=reading,
+        patient=banner(reading),
         place=place,
         panels=panels(reading, typed, errors),
         mistakes=mistakes(errors),

@@ -1,7 +1,7 @@
 """The pages of a launch from the EHR: the assessment of the patient in context, and the form for what is missing."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -16,6 +16,7 @@ from cds_service.smart.forgery import FIELD, ensure_own_form
 from cds_service.smart.launching import Launching
 from cds_service.smart.pending_forms import PendingForms
 from cds_service.smart.routes import session_of, tell_busy
+from cds_service.smart.scopes import Extent, lacking
 from cds_service.smart.sessions import Session, SessionOverError
 from cds_service.smart.write_back import can_write, write
 from cds_service.web.answering import answered
@@ -61,7 +62,7 @@ def launched(parts: Launched) -> Blueprint:
     def assessment(handle: str) -> Response:
         session = parts.session(handle)
         form, here = url_for("launched.ask", handle=handle), url_for("launched.assessment", handle=handle)
-        actions = Actions(form=form, other_day=here)
+        actions = Actions(form=form, other_day=here, closed=closed(session.scopes))
         return _shown(session, assessment_page(parts.reading(session, _day(parts)), actions=actions))
 
     @blueprint.get("/<handle>/form")
@@ -88,6 +89,12 @@ def launched(parts: Launched) -> Blueprint:
         return _guarded(session, response)
 
     return blueprint
+
+
+def closed(granted: Iterable[str]) -> tuple[str, ...]:
+    """The parts of a record that a token does not open, as the page names them."""
+    halves = {Extent.SOME: " (in part)", Extent.NONE: ""}
+    return tuple(f"{item.part}{halves[item.extent]}" for item in lacking(granted))
 
 
 def _day(parts: Launched) -> date:

@@ -52,7 +52,7 @@ class Actions:
     """What the place that shows a page offers beside it; what it does not offer is not shown.
 
     `form` is the address of the form for missing data. `other_day` answers `GET ?on=DATE` with the page of that day;
-    `hidden` are further parameters that it needs.
+    `hidden` are further parameters that it needs. `closed` names the parts of the record that the place may not read.
     """
 
     back: Link | None = None
@@ -60,6 +60,7 @@ class Actions:
     other_day: str | None = None
     hidden: tuple[tuple[str, str], ...] = ()
     links: tuple[Link, ...] = ()
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from cds_service.settings import Settings
 from cds_service.storage.opening import Storage
 from cds_service.storage.tally import Line, tally
 from cds_service.tenants import Tenant, Tenants, Trust, open_tenants
-from tests.browser.chromium import PATIENCE, running
+from tests.browser.chromium import PATIENCE
 from tests.browser.ehr import ISSUER, PlayedEhr, playing
 from tests.hooks.calls import ON
 from tests.loopback import Later, listening
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ME, COLLEAGUE = "Practitioner/1", "Practitioner/2"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with running() as found:
-        yield found
 
 
 @dataclass(frozen=True, slots=True)

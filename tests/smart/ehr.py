@@ -143,9 +143,10 @@ class PlayedEhr:
         for number, other in enumerate(self.written):
             if wanted and wanted in _identifiers(other):
                 return 200, {"location": f"{self.base}/{other['resourceType']}/w{number}/_history/1"}
+        name = f"w{len(self.written)}"
         self.written.append(resource)
-        place = f"{self.base}/{resource['resourceType']}/w{len(self.written) - 1}/_history/1"
-        return 201, {"location": place}
+        self.resources.append({**resource, "id": name})
+        return 201, {"location": f"{self.base}/{resource['resourceType']}/{name}/_history/1"}
 
     def _has_token(self, headers: Mapping[str, str]) -> bool:
         return headers.get("Authorization", "").removeprefix("Bearer ") in self.tokens

@@ -21,7 +21,7 @@ ON = date(2026, 11, 23)
 SAMPLES = Path(__file__).parents[2] / "sample_bundles"
 FILES = sorted(path.stem for path in SAMPLES.glob("*.json"))
 SMALL = [file for file in FILES if "2000" not in file]
-VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "path", "circle", "rect", "line"})
+VOID = frozenset({"meta", "link", "input", "br", "hr", "wbr", "img", "path", "circle", "rect", "line"})
 
 
 @cache
