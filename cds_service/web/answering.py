@@ -8,7 +8,7 @@ import orjson
 from flask import Response, render_template
 
 from cds_service.advisor import Advisor
-from cds_service.smart.write_back import Written
+from cds_service.smart.write_back import Outcome, Written
 from cds_service.web.answers import Answers, parse, what_if
 from cds_service.web.form import Place, form_page
 from cds_service.web.patient import banner
@@ -18,6 +18,7 @@ Write = Callable[[dict[str, Any]], Sequence[Written]]
 """Offers a transaction Bundle to the EHR, and tells what became of each resource."""
 
 _FHIR_JSON = "application/fhir+json"
+_IN_THE_EHR = (Outcome.STORED, Outcome.THERE)
 
 
 def answered(
@@ -33,7 +34,7 @@ def answered(
     if wish == "download":
         return _download(answers)
     if wish == "write" and write is not None:
-        return _page(_written(reading, write(answers.bundle()), place))
+        return _page(_written(answers, reading, write(answers.bundle()), place))
     return _page(form_page(reading, place, answers, what_if(reading, answers, advisor)))
 
 
@@ -48,6 +49,21 @@ def _download(answers: Answers) -> Response:
     )
 
 
-def _written(reading: Reading, written: Sequence[Written], place: Place) -> str:
-    day = reading.assessment.evaluated_on
-    return render_template("web/written.html", written=written, place=place, patient=banner(reading), day=day)
+def _written(answers: Answers, reading: Reading, written: Sequence[Written], place: Place) -> str:
+    """What became of it all. What was typed goes along, so that it can be sent once more or downloaded."""
+    lines = zip((_name(entry["resource"]) for entry in answers.bundle()["entry"]), written, strict=True)
+    return render_template(
+        "web/written.html",
+        lines=tuple(lines),
+        is_whole=all(item.outcome in _IN_THE_EHR for item in written),
+        typed=answers.typed,
+        place=place,
+        patient=banner(reading),
+        day=reading.assessment.evaluated_on,
+    )
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    """What a resource is about, in a few words."""
+    code = resource.get("code")
+    return str(code["coding"][0]["display"]) if code else "The form with all answers"

@@ -61,9 +61,8 @@ def launched(parts: Launched) -> Blueprint:
     @blueprint.get("/<handle>")
     def assessment(handle: str) -> Response:
         session = parts.session(handle)
-        form, here = url_for("launched.ask", handle=handle), url_for("launched.assessment", handle=handle)
-        actions = Actions(form=form, other_day=here, closed=closed(session.scopes))
-        return _shown(session, assessment_page(parts.reading(session, _day(parts)), actions=actions))
+        page = assessment_page(parts.reading(session, _day(parts)), actions=_actions(session))
+        return _shown(session, page)
 
     @blueprint.get("/<handle>/form")
     def ask(handle: str) -> Response:
@@ -103,6 +102,17 @@ def _day(parts: Launched) -> date:
         return date.fromisoformat(request.args.get("on", ""))
     except ValueError:
         return parts.today()
+
+
+def _actions(session: Session) -> Actions:
+    handle = session.handle
+    return Actions(
+        form=url_for("launched.ask", handle=handle),
+        other_day=url_for("launched.assessment", handle=handle),
+        closed=closed(session.scopes),
+        leave=url_for("smart.end", handle=handle),
+        hidden_on_leaving=((FIELD, session.form_token),),
+    )
 
 
 def _place(session: Session) -> Place:

@@ -53,6 +53,7 @@ class Actions:
 
     `form` is the address of the form for missing data. `other_day` answers `GET ?on=DATE` with the page of that day;
     `hidden` are further parameters that it needs. `closed` names the parts of the record that the place may not read.
+    `leave` is where a form with `hidden_on_leaving` ends the session.
     """
 
     back: Link | None = None
@@ -61,6 +62,8 @@ class Actions:
     hidden: tuple[tuple[str, str], ...] = ()
     links: tuple[Link, ...] = ()
     closed: tuple[str, ...] = ()
+    leave: str | None = None
+    hidden_on_leaving: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

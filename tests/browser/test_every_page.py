@@ -126,6 +126,19 @@ def test_what_the_ehr_took_and_the_page_after_it(browser: "Browser", house: Ward
         assert judged(page, axe) == []
 
 
+def test_what_the_ehr_refused(browser: "Browser", house: Ward, axe: Path) -> None:
+    with opened(browser) as page:
+        page.goto(house.launch())
+        page.click("text=Supply what is missing")
+        typed(page, TYPED)
+        sent(page)
+        house.ehr.write_status = 422
+        sent(page, "write")
+        assert judged(page, axe) == []
+        sent(page, "more")
+        assert page.locator('[name="ki67_percent.low"]').input_value() == TYPED["ki67_percent.low"]
+
+
 def foreign(house: Ward) -> str:
     return house.launch(iss="https://elsewhere.example/fhir")
 

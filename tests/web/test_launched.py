@@ -201,3 +201,32 @@ def test_a_forged_form_is_not_kept_for_anybody(house: Ward) -> None:
     house.clock.later = IDLE + 1
     assert "kept for 15 minutes" not in user.sends("assess", token="forged", **TYPED).text
     assert 'value="2,5"' not in User(house).opens("/form").text
+
+
+def test_what_the_ehr_refused_is_said_and_what_was_typed_goes_back_to_the_form(house: Ward) -> None:
+    user = User(house)
+    house.ehr.write_status = 422
+    response = user.sends("write", **TYPED)
+    page = Page(response.text)
+    assert "Not everything is in the EHR" in page.text
+    assert "The EHR did not accept it." in page.text
+    kept = {
+        str(found["name"]): str(found["value"])
+        for name, found in page.elements
+        if name == "input" and found.get("type") == "hidden"
+    }
+    assert TYPED.items() <= kept.items()
+    again = user.browser.post(user.form_address, data=kept | {"do": "more"})
+    assert f'value="{TYPED["ki67_percent.low"]}"' in again.text
+
+
+def test_to_sign_out_ends_the_session(house: Ward) -> None:
+    user = User(house)
+    [address] = [
+        str(found["action"])
+        for name, found in Page(user.opens().text).elements
+        if name == "form" and str(found["action"]).endswith("/end")
+    ]
+    assert user.browser.post(address, data={"form_token": "forged"}).status_code == 403
+    assert user.browser.post(address, data={"form_token": user.token()}).status_code == 200
+    assert user.opens().status_code == 403
