@@ -148,13 +148,13 @@ def test_another_patient_is_a_failed_query_and_never_the_patient(clinic: House) 
 
 
 @pytest.mark.parametrize("key", BUNDLES)
-def test_another_patients_resources_never_count(clinic: House, key: str) -> None:
+def test_an_answer_of_another_patients_resources_counts_as_a_failed_one(clinic: House, key: str) -> None:
     own = MEETS.part(key)
     for entry in own.get("entry", []):
         entry["resource"]["subject"] = {"reference": "Patient/somebody-else"}
-    emptied = clinic.cards(CLINIC, MEETS.call(MEETS.prefetch | {key: None}))
+    failed = clinic.cards(CLINIC, MEETS.call(MEETS.prefetch | {key: OUTCOME}))
     mixed = clinic.cards(CLINIC, MEETS.call(MEETS.prefetch | {key: own}))
-    assert [answers(card) for card in mixed] == [answers(card) for card in emptied]
+    assert [answers(card) for card in mixed] == [answers(card) for card in failed]
     for card in mixed:
         assert "somebody-else" not in str(card)
 
