@@ -27,9 +27,6 @@ PATH = "/cds-services/milan-net-patient-view"
 AUDIENCE = BASE + PATH
 KEYS_URL = "https://ehr.example.org/jwks.json"
 KEY_ID = "key-1"
-<<<<<<< HEAD
-ABSENT: Any = ...
-=======
 
 
 class Absent:
@@ -40,7 +37,6 @@ class Absent:
 
 
 ABSENT = Absent()
->>>>>>> i4-walks
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
