@@ -121,6 +121,10 @@ class Chart:
             and self._record.is_complete
         )
 
+    def is_cut_off(self, kind: str) -> bool:
+        """Whether resources of a type were asked for and came in part or not at all."""
+        return self._record.state_of(kind) in (PartState.FAILED, PartState.TRUNCATED)
+
     def is_whole(self, kind: str) -> bool:
         """Whether all resources of a type arrived."""
         return self._record.state_of(kind) is PartState.COMPLETE

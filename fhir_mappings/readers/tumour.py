@@ -26,6 +26,7 @@ from fhir_mappings.readers.histology import (
     unread_histologies,
 )
 from fhir_mappings.readers.tumour_links import REFUSALS, links
+from fhir_mappings.relevance import OTHER_MALIGNANCY
 from fhir_mappings.resource import Resource, Use
 from fhir_mappings.when import PartialDate
 
@@ -91,12 +92,18 @@ def _may_hide_a_diagnosis(chart: Chart) -> bool:
     """Whether what is not known may be the diagnosis: an unreadable entry, the conditions, or more beside metastases.
 
     Where the conditions arrived whole and name neither, it would be a card for every patient of an EHR that sends only
-    those (clinical.md 9, alert fatigue). WHO ICD-10 names no NET, so beside liver metastases the histology may.
+    those (clinical.md 9, alert fatigue). WHO ICD-10 names no NET, so beside liver metastases the histology may, and so
+    it may beside any malignancy where a query for it failed.
     """
     is_hinted = bool(
         chart.unread("neuroendocrine_tumour") or chart.find({"liver-metastasis"}, "Condition").usable
     )
-    return is_hinted or not chart.is_whole("Condition")
+    return is_hinted or not chart.is_whole("Condition") or _is_cut_off_beside_a_malignancy(chart)
+
+
+def _is_cut_off_beside_a_malignancy(chart: Chart) -> bool:
+    is_cut_off = any(chart.is_cut_off(kind) for kind in ("Observation", "DiagnosticReport"))
+    return is_cut_off and bool(chart.find({OTHER_MALIGNANCY}, "Condition").usable)
 
 
 def _history_note(usable: Sequence[Histology]) -> tuple[Note, ...]:

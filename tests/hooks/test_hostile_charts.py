@@ -562,3 +562,35 @@ def test_a_high_ki67_in_a_component_counts_though_the_parent_says_that_it_has_no
     panel = observed(LOINC, "29593-1", dataAbsentReason={"text": "see component"}, component=[part])
     request["prefetch"]["observations"]["entry"].append({"resource": panel})
     assert "Ki-67 15 %" in card_of(request)["summary"]
+
+
+SAMPLES = Path(__file__).parents[2] / "sample_bundles"
+FAILED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
+
+
+@pytest.mark.parametrize("key", ["observations", "reports"])
+@pytest.mark.parametrize(
+    ("answer", "speaks"),
+    [(FAILED, True), ({"resourceType": "Bundle", "total": 9}, True), (..., False)],
+    ids=repr,
+)
+def test_a_tumour_that_stands_only_in_the_histology_is_not_passed_over_where_its_query_failed(
+    key: str, answer: Any, *, speaks: bool
+) -> None:
+    entries = json.loads((SAMPLES / "26-german-mii.json").read_bytes())["entry"]
+    parts = {"Patient": "patient", "Condition": "conditions", "Procedure": "procedures"}
+    request = copy.deepcopy(REQUEST)
+    request["prefetch"] = dict.fromkeys(request["prefetch"])
+    request["prefetch"]["patient"] = next(
+        item["resource"] for item in entries if item["resource"]["resourceType"] == "Patient"
+    )
+    request["context"]["patientId"] = request["prefetch"]["patient"]["id"]
+    for name in ("Condition", "Procedure"):
+        mine = [
+            {"resource": item["resource"]} for item in entries if item["resource"]["resourceType"] == name
+        ]
+        request["prefetch"][parts[name]] = {"resourceType": "Bundle", "entry": mine}
+    request["prefetch"][key] = answer
+    if answer is ...:
+        del request["prefetch"][key]
+    assert bool(answered(request)) is speaks
