@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cds_service.smart.sessions import IDLE
+from cds_service.storage.tally import tally
 from tests.browser.walking import opened, outcome, sent, typed, verdict
 from tests.web.forms import COMPLETE
 from tests.web.launches import Ward
@@ -24,7 +25,7 @@ def opens_its_evidence(page: "Page", criterion: str) -> str:
     box = page.locator(f"#criterion-{criterion}")
     box.locator("details > summary").first.focus()
     page.keyboard.press("Enter")
-    assert box.locator("details").first.get_attribute("open") is not None
+    box.locator("details[open]").first.wait_for()
     return box.locator(".evidence").inner_text()
 
 
@@ -53,12 +54,14 @@ def test_from_the_list_over_the_form_to_a_decided_verdict_and_feedback(browser: 
         page.click("text=Dismiss …")
         page.locator(".demo-reason input").first.check()
         page.click("text=Dismiss the card")
-        assert "The service was told." in page.inner_text("#advice")
+        page.wait_for_selector("#advice >> text=The service was told.")
         page.click("#advice >> text=Ask once more")
         page.wait_for_selector("text=The card stays away")
 
 
-def test_from_the_card_through_the_launch_to_what_the_ehr_holds(browser: "Browser", house: Ward) -> None:
+def test_from_the_card_through_the_launch_to_what_the_ehr_holds_and_feedback(
+    browser: "Browser", house: Ward
+) -> None:
     [link] = house.card()["links"]
     assert link["type"] == "smart"
     with opened(browser) as page:
@@ -80,6 +83,13 @@ def test_from_the_card_through_the_launch_to_what_the_ehr_holds(browser: "Browse
         assert "Holds what a user typed" in page.inner_text("main")
         assert page.locator("#criterion-ki-67 .badge--attested").count() > 0
         assert not any(token in page.content() for token in house.ehr.tokens)
+    card = house.card()
+    assert card["summary"].startswith("Meets recorded Milan-NET criteria")
+    assert house.dismiss(card) == 200
+    [told] = [
+        number for line, number in tally(house.storage.database, "clinic") if line.outcome == "overridden"
+    ]
+    assert told == 1
 
 
 def test_another_patient_than_the_card_was_about_is_refused(browser: "Browser", house: Ward) -> None:

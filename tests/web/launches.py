@@ -16,6 +16,7 @@ from cds_service.app import create_app
 from cds_service.hooks.services import SERVICES
 from cds_service.integrator.keys import PUBLIC, private_key, sign
 from cds_service.settings import Settings
+from cds_service.storage.opening import Storage
 from cds_service.tenants import Link, Smart, Tenant, Tenants, Trust
 from tests.hooks.calls import ON
 from tests.loopback import Later, listening
@@ -50,6 +51,12 @@ class Ward:
     clock: Clock
 
     @property
+    def storage(self) -> Storage:
+        """What the service keeps."""
+        found: Storage = self.app.extensions["storage"]
+        return found
+
+    @property
     def patient(self) -> str:
         """The one whose chart it holds."""
         [found] = [item["id"] for item in self.ehr.resources if item["resourceType"] == "Patient"]
@@ -62,15 +69,25 @@ class Ward:
 
     def card(self) -> dict[str, Any]:
         """The card of the chart, as the EHR is given it."""
-        address = f"{self.origin}/cds-services/{SERVICES[0].id}"
-        token = sign(private_key(self.keys, "ES384"), issuer=ISSUER, audience=address, now=time.time())
         context = {"userId": "Practitioner/1", "patientId": self.patient}
         hook = {"hook": "patient-view", "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"}
-        asked = {**hook, "context": context, "prefetch": self._prefetch()}
-        answer = requests.post(address, json=asked, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        answer = self._post("", {**hook, "context": context, "prefetch": self._prefetch()})
         [card] = answer.json()["cards"]
         found: dict[str, Any] = card
         return found
+
+    def dismiss(self, card: dict[str, Any]) -> int:
+        """Tell the service that a card was overridden; the status of its answer."""
+        reason = {name: card["overrideReasons"][0][name] for name in ("code", "system")}
+        told = {"card": card["uuid"], "outcome": "overridden", "overrideReason": {"reason": reason}}
+        moment = self.clock.moment().isoformat()
+        return self._post("/feedback", {"feedback": [{**told, "outcomeTimestamp": moment}]}).status_code
+
+    def _post(self, path: str, body: dict[str, Any]) -> requests.Response:
+        """Call the service with a token that the EHR signs."""
+        address = f"{self.origin}/cds-services/{SERVICES[0].id}{path}"
+        token = sign(private_key(self.keys, "ES384"), issuer=ISSUER, audience=address, now=time.time())
+        return requests.post(address, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=20)
 
     def _prefetch(self) -> dict[str, Any]:
         kinds = ("Condition", "Observation", "Procedure", "DiagnosticReport", "Specimen", "ServiceRequest")
