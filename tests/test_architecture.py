@@ -104,6 +104,7 @@ ORDER = [
     "cds_service.storage.database",
     "cds_service.storage.migrations.versions.r0001_cards_feedback_replay",
     "cds_service.storage.migrations.versions.r0002_sealed",
+    "cds_service.storage.migrations.versions.r0003_card_withheld",
     "cds_service.storage.pseudonyms",
     "cds_service.storage.schema",
     "cds_service.storage.statements",

@@ -93,6 +93,7 @@ class Journey:
         )
         if isinstance(decision, Withheld):
             notes["withheld"] = decision.reason.value
+            self.ledger.record_withheld(tenant.id, assessment.verdict, decision.reason.value, self.now())
             return True
         return False
 

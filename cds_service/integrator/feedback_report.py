@@ -17,7 +17,7 @@ from cds_service.settings import from_environment
 from cds_service.storage.comments import Comment, comments
 from cds_service.storage.ledger import Outcome
 from cds_service.storage.opening import pseudonyms
-from cds_service.storage.tally import SHOWN, Line, tally
+from cds_service.storage.tally import SHOWN, WITHHELD, Line, tally
 from cds_service.terminal import safe
 
 _FORMULA: Final = ("=", "+", "-", "@")  # a spreadsheet would compute what begins so
@@ -31,6 +31,7 @@ class Row:
     week: str
     verdict: str
     shown: int
+    withheld: int
     accepted: int
     overridden: int
     reasons: tuple[tuple[str, int], ...]
@@ -59,6 +60,7 @@ def _row(week: str, verdict: str, lines: Sequence[tuple[Line, int]]) -> Row:
         week,
         verdict,
         total(SHOWN),
+        total(WITHHELD),
         total(Outcome.ACCEPTED),
         total(Outcome.OVERRIDDEN),
         tuple(sorted(reasons, key=lambda item: (-item[1], item[0]))),
@@ -76,7 +78,7 @@ def _row(week: str, verdict: str, lines: Sequence[tuple[Line, int]]) -> Row:
     help="The comments instead, where a tenant keeps them. They may hold patient data.",
 )
 def feedback(tenant: str | None, since: datetime | None, *, as_csv: bool, show_comments: bool) -> None:
-    """Count the cards that were shown, accepted and overridden, by week, verdict and reason."""
+    """Count the cards that were shown, withheld, accepted and overridden, by week, verdict and reason."""
     first = since.date() if since else None
     with existing_database() as database:
         if show_comments:
@@ -124,12 +126,12 @@ def _print_table(found: Sequence[Row]) -> None:
         console.print("No card was shown yet, and no feedback came.")
         return
     table = Table("Week", "Verdict", show_edge=False, pad_edge=False, header_style="bold")
-    for column in ("Shown", "Accepted", "Overridden", "Accepted of both"):
+    for column in ("Shown", "Withheld", "Accepted", "Overridden", "Accepted of both"):
         table.add_column(column, justify="right")
     table.add_column("Reasons", overflow="fold")
     for row in found:
         reasons = ", ".join(f"{reason} {number}" for reason, number in row.reasons)
-        numbers = map(str, (row.shown, row.accepted, row.overridden))
+        numbers = map(str, (row.shown, row.withheld, row.accepted, row.overridden))
         ratio = "–" if row.ratio is None else f"{row.ratio:.0%}"
         table.add_row(row.week, safe(row.verdict), *numbers, ratio, safe(reasons))
     console.print(table)

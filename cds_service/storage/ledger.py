@@ -12,12 +12,13 @@ import orjson
 from sqlalchemy import Insert, bindparam, case, select
 
 from cds_service.eligibility.assessment import Assessment
+from cds_service.eligibility.verdict import Verdict
 from cds_service.errors import StorageError
 from cds_service.storage.database import Database
 from cds_service.storage.pseudonyms import Pseudonyms
 from cds_service.storage.retention import remove_old
 from cds_service.storage.statements import insert, insert_new
-from cds_service.storage.tables import CARD_SHOWN, FEEDBACK
+from cds_service.storage.tables import CARD_SHOWN, CARD_WITHHELD, FEEDBACK
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_EVERY: Final = 200  # cards
@@ -105,6 +106,25 @@ class Ledger:
                     remove_old(connection, now)
         except StorageError:
             _LOG.error(orjson.dumps({"event": "card-not-recorded", "service": card.service}).decode())
+
+    def record_withheld(self, tenant: str, verdict: Verdict, reason: str, now: datetime) -> None:
+        """Count a card that stayed away. A failure is logged and changes no answer."""
+        row = {
+            "tenant": tenant,
+            "day": now.astimezone(UTC).date(),
+            "verdict": verdict.value,
+            "reason": reason,
+        }
+        statement = insert(self._database, CARD_WITHHELD).values(row | {"cards": 1})
+        statement = statement.on_conflict_do_update(
+            index_elements=list(CARD_WITHHELD.primary_key),
+            set_={CARD_WITHHELD.c.cards: CARD_WITHHELD.c.cards + 1},
+        )
+        try:
+            with self._database.writing() as connection:
+                connection.execute(statement)
+        except StorageError:
+            _LOG.error(orjson.dumps({"event": "withheld-not-counted", "tenant": tenant}).decode())
 
     def _card_row(self, card: ShownCard, now: datetime) -> dict[str, object]:
         names, said = self._pseudonyms, card.assessment

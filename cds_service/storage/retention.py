@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, tuple_
 
 from cds_service.storage.database import Database
-from cds_service.storage.tables import CARD_SHOWN, FEEDBACK, REPLAY, SEALED
+from cds_service.storage.tables import CARD_SHOWN, CARD_WITHHELD, FEEDBACK, REPLAY, SEALED
 
 KEEP_DAYS: Final = 730  # cards and feedback: long enough for a yearly review, and for quiet days up to that
 _CLOCKS_DIFFER: Final = 300  # seconds by which two machines that serve together may disagree
@@ -26,9 +26,10 @@ class Removed:
 def prune(database: Database, now: datetime, days: int = KEEP_DAYS) -> Removed:
     """Remove all cards and feedback older than so many days, and all expired tokens. Raises StorageError.
 
-    What launches left behind goes with them, and is not counted.
+    What launches left behind, and the counts of cards withheld, go with them and are not counted.
     """
     before = now - timedelta(days=days)
+    _exhaust(database, CARD_WITHHELD, CARD_WITHHELD.c.day < before.date())
     _exhaust(database, SEALED, SEALED.c.until < now.timestamp())
     return Removed(
         tokens=_exhaust(database, REPLAY, _expired(now.timestamp())),

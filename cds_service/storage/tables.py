@@ -80,6 +80,16 @@ CARD_SHOWN: Final = Table(
     Index("ix_card_shown_shown_on", "shown_on"),
 )
 
+CARD_WITHHELD: Final = Table(  # counts alone: a card that nobody saw is nobody's
+    "card_withheld",
+    METADATA,
+    Column("tenant", _TENANT, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("verdict", String(32), primary_key=True),
+    Column("reason", String(100), primary_key=True),
+    Column("cards", Integer, nullable=False),
+)
+
 FEEDBACK: Final = Table(
     "feedback",
     METADATA,

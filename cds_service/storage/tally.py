@@ -8,9 +8,10 @@ from typing import Any, Final
 from sqlalchemy import Select, func, select
 
 from cds_service.storage.database import Database
-from cds_service.storage.tables import CARD_SHOWN, FEEDBACK
+from cds_service.storage.tables import CARD_SHOWN, CARD_WITHHELD, FEEDBACK
 
 SHOWN: Final = "shown"  # beside the outcomes
+WITHHELD: Final = "withheld"
 UNKNOWN: Final = "unknown"  # the verdict of a card that is not on record
 
 
@@ -20,7 +21,7 @@ class Line:
 
     week: str  # ISO 8601, "2026-W48"
     verdict: str
-    outcome: str  # "shown", "accepted", "overridden"
+    outcome: str  # "shown", "withheld", "accepted", "overridden"
     reason_system: str = ""
     reason: str = ""
 
@@ -35,6 +36,8 @@ def tally(database: Database, tenant: str | None = None, since: date | None = No
             (Line(_week(at.date()), verdict, outcome, system, code), card)
             for verdict, outcome, at, system, code, card in connection.execute(_acted(tenant, since))
         }
+        for day, verdict, reason, number in connection.execute(_withheld(tenant, since)):
+            counts[Line(_week(day), verdict, WITHHELD, "", reason)] += number
     counts.update(line for line, _ in acted)
     return sorted(counts.items())
 
@@ -44,6 +47,13 @@ def _shown(tenant: str | None, since: date | None) -> Select[Any]:
     query = select(shown.shown_on, shown.verdict, func.count()).group_by(shown.shown_on, shown.verdict)
     query = query.where(shown.tenant == tenant) if tenant is not None else query
     return query.where(shown.shown_on >= since) if since is not None else query
+
+
+def _withheld(tenant: str | None, since: date | None) -> Select[Any]:
+    kept = CARD_WITHHELD.c
+    query = select(kept.day, kept.verdict, kept.reason, kept.cards)
+    query = query.where(kept.tenant == tenant) if tenant is not None else query
+    return query.where(kept.day >= since) if since is not None else query
 
 
 def _acted(tenant: str | None, since: date | None) -> Select[Any]:

@@ -43,6 +43,8 @@ def filled(ledger: Ledger) -> None:
     act(ledger, four, "accepted", SUNDAY)
     act(ledger, four, "accepted", SUNDAY.replace(hour=1))  # a second suggestion of the same card
     act(ledger, str(uuid4()), "overridden", MONDAY, reason=Reason(None, "=1+1"))
+    for _ in range(2):
+        ledger.record_withheld("a", Verdict.OUTSIDE, "own-override", SUNDAY)
 
 
 def report(place: Place, *arguments: str) -> Result:
@@ -61,6 +63,7 @@ def test_the_csv_has_a_line_for_each_week_verdict_outcome_and_reason(place: Plac
         ("2026-W47", "outside", "accepted", "", "", "1"),
         ("2026-W47", "outside", "overridden", OVERRIDES, "declined", "2"),
         ("2026-W47", "outside", "shown", "", "", "4"),
+        ("2026-W47", "outside", "withheld", "", "own-override", "2"),
         ("2026-W48", "meets", "shown", "", "", "2"),
         ("2026-W48", "outside", "overridden", "", "", "1"),
         ("2026-W48", "unknown", "overridden", "", "'=1+1", "1"),
@@ -81,7 +84,7 @@ def test_the_table_shows_numbers_share_and_reasons(place: Place) -> None:
     assert result.exit_code == 0
     [line] = [line for line in result.output.splitlines() if "W47" in line]
     cells = [cell.strip() for cell in line.split("│")]
-    assert cells == ["2026-W47", "outside", "4", "1", "2", "33%", "declined 2"]
+    assert cells == ["2026-W47", "outside", "4", "2", "1", "2", "33%", "declined 2"]
     assert "no reason 1" in result.output
     assert "canary" not in result.output
 

@@ -7,6 +7,7 @@ import pytest
 
 from cds_service.eligibility.verdict import Verdict
 from cds_service.hooks.cards import OVERRIDES
+from cds_service.storage.tally import WITHHELD, tally
 from tests.hooks.calls import Body, bundle
 from tests.service.house import COLLEAGUE, ME, NOON, PATIENT_VIEW, House, Patient, house, sample, tenant
 
@@ -77,6 +78,15 @@ def test_a_reason_of_the_clinician_keeps_the_card_from_that_clinician_alone(clin
     assert opened(clinic) == []
     assert opened(clinic, user=COLLEAGUE)
     assert opened(clinic) == [], "also after a colleague has seen it"
+
+
+def test_a_card_that_stays_away_is_counted(clinic: House) -> None:
+    (card,) = opened(clinic)
+    clinic.override(CLINIC, card, COMORBIDITY)
+    for _ in range(2):
+        assert opened(clinic) == []
+    lines = tally(clinic.client.application.extensions["storage"].database)
+    assert [(line.verdict, number) for line, number in lines if line.outcome == WITHHELD] == [("meets", 2)]
 
 
 @pytest.mark.parametrize("reason", [DECLINED, DISCUSSED], ids=lambda reason: str(reason["code"]))
