@@ -139,6 +139,7 @@ def test_a_card_is_found_accepted_dismissed_and_comes_back_when_the_facts_change
         "meets shown": 3,
         "meets accepted": 1,
         "meets overridden comorbidity": 1,
+        "meets withheld overridden-by-clinician": 1,
     }
 
     measured(bedside.ehr.resources, 12)

@@ -33,6 +33,6 @@ def test_a_statement_without_a_citation_is_refused() -> None:
         msgspec.json.decode(b'{"text": "Everybody lives.", "limits": "none"}', type=Statement)
 
 
-def test_97_percent_stands_beside_51() -> None:
+def test_survival_of_97_percent_stands_beside_51() -> None:
     rows = [row for section in SECTIONS if section.table for row in section.table.rows if "97.2 %" in row]
     assert rows == [("survival at 5 years", "97.2 %", "50.9 %")]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.builders import ICD_CM, TODAY, Json, condition, ki67, net, patient
 from tests.web.forms import BARE, COMPLETE, SAMPLES, reading_of, sample, then
 
 MILAN = policy("milan-net-2016")
-FORM_CODES = Path(__file__).parents[2] / "fhir_mappings" / "valuesets" / "codesystem-form.json"
+FORM_CODES = files("fhir_mappings") / "valuesets" / "codesystem-form.json"
 
 
 def items(form: Json) -> Iterator[Json]:
