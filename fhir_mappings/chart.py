@@ -28,7 +28,16 @@ from fhir_mappings.relevance import (
     misnamed,
     node_meanings,
 )
-from fhir_mappings.resource import Json, Resource, Use, clinical_date, codings, meanings_of, standing
+from fhir_mappings.resource import (
+    Json,
+    Resource,
+    Use,
+    clinical_date,
+    codings,
+    meanings_of,
+    standing,
+    tells_of_a_death,
+)
 from fhir_mappings.valueset import NOTHING, Terminology
 from fhir_mappings.versions import identity, latest_versions
 
@@ -432,8 +441,8 @@ def _patient_elements(node: Node) -> dict[str, Any]:
     """What readers use of a Patient, kept by the first reading: most charts need no second look at the body."""
     names = ("resourceType", "birthDate", "deceasedBoolean", "deceasedDateTime")
     found = {name: value for name in names if (value := getattr(node, name)) is not None}
-    if node.deceased_unknown_when is not None and "deceasedDateTime" not in found:
-        found["deceasedBoolean"] = True  # died, the day is not told: a deceased[x] that is a dateTime says so
+    if "deceasedDateTime" not in found and tells_of_a_death(node.deceased_unknown_when):
+        found["deceasedBoolean"] = True  # died, the day is not told
     return found
 
 

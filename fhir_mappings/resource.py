@@ -16,6 +16,7 @@ from fhir_mappings.valueset import Terminology
 from fhir_mappings.when import PartialDate, parse_date, span
 
 Json = Mapping[str, Any]
+_ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 
 class Use(Enum):
@@ -153,6 +154,21 @@ def standing(kind: str, data: Json, on: date) -> tuple[Use, str, bool, bool]:
 def intent(data: Json) -> Use:
     """Whether a request was ordered: USE; proposed or planned: DROP; or says neither: CANDIDATE."""
     return _use("intent", str(data.get("intent") or ""))
+
+
+def tells_of_a_death(element: object) -> bool:
+    """Whether a day of death without a value says why the day is missing, and so that there is one.
+
+    `data-absent-reason` has other codes too: "not applicable" or "not asked" say nothing of a death.
+    """
+    extensions = element.get("extension") if isinstance(element, Mapping) else None
+    given = extensions if isinstance(extensions, list) else [extensions]
+    return any(
+        isinstance(item, Mapping)
+        and item.get("url") == _ABSENT_REASON
+        and _use("_deceasedDateTime", str(item.get("valueCode") or "")) is Use.USE
+        for item in given
+    )
 
 
 def _condition_standing(data: Json, on: date) -> tuple[Use, str, bool, bool]:

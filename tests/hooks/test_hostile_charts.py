@@ -188,12 +188,26 @@ def test_a_byte_of_another_encoding_in_one_entry_is_no_error_of_the_service() ->
     assert summaries("conditions", {}, body)
 
 
-def test_a_death_without_its_day_is_a_death() -> None:
+ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+
+
+@pytest.mark.parametrize(
+    ("extension", "dead"),
+    [
+        ({"url": ABSENT_REASON, "valueCode": "unknown"}, True),
+        ({"url": ABSENT_REASON, "valueCode": "asked-unknown"}, True),
+        ({"url": ABSENT_REASON, "valueCode": "masked"}, True),
+        ({"url": ABSENT_REASON, "valueCode": "not-applicable"}, False),
+        ({"url": ABSENT_REASON, "valueCode": "not-asked"}, False),
+        ({"url": ABSENT_REASON}, False),
+        ({"url": "urn:other", "valueCode": "unknown"}, False),
+        ("unknown", False),
+    ],
+)
+def test_a_death_without_its_day_is_a_death_and_no_word_of_one_is_none(extension: Any, *, dead: bool) -> None:
     request = copy.deepcopy(REQUEST)
-    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
-    request["prefetch"]["patient"]["_deceasedDateTime"] = {"extension": [absent]}
-    response = CLIENT.post(SERVICE, data=json.dumps(request), content_type="application/json")
-    assert response.json == {"cards": []}
+    request["prefetch"]["patient"]["_deceasedDateTime"] = {"extension": [extension]}
+    assert (answered(request) == []) is dead
 
 
 def test_a_value_whose_display_contradicts_it_takes_certainty_away() -> None:
