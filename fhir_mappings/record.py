@@ -56,7 +56,14 @@ class PatientRecord:
         if self._names_patient(entry):
             return True
         owner = owner_of(entry, self.urls)
+        if owner is None and entry.type == "Patient":
+            return not self._has_named_patient
         return owner is None or f"Patient/{owner}" == self.patient
+
+    @property
+    def _has_named_patient(self) -> bool:
+        """Whether this patient is there by id: another Patient without one is then somebody else, or nobody."""
+        return any(entry.reference == self.patient for entry in self.entries if entry.type == "Patient")
 
     def _names_patient(self, entry: Entry) -> bool:
         """Whether the subject is this patient, written in the way that nearly all records write it."""

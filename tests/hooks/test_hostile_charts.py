@@ -210,6 +210,17 @@ def test_a_death_without_its_day_is_a_death_and_no_word_of_one_is_none(extension
     assert (answered(request) == []) is dead
 
 
+def test_a_patient_without_an_id_beside_the_right_one_is_somebody_else() -> None:
+    request = copy.deepcopy(REQUEST)
+    right = request["prefetch"]["patient"]
+    nameless = {"resourceType": "Patient", "birthDate": "1950-01-01", "deceasedBoolean": True}
+    entries = [{"resource": right}, {"resource": nameless}]
+    request["prefetch"]["patient"] = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+    (card,) = answered(request)
+    assert card["summary"].startswith("Meets")
+    assert card["extension"][EXTENSION]["foreign"]["count"] == 1
+
+
 def test_a_value_whose_display_contradicts_it_takes_certainty_away() -> None:
     said = {
         "system": "http://terminology.hl7.org/CodeSystem/icd-o-3",
