@@ -34,7 +34,7 @@ def bundle_state(bundle: Node, entries: Sequence[Entry], kind: str = "") -> Part
     if any(map(is_error, outcomes)):
         return PartState.FAILED
     says_more = _has_next(bundle) or any(map(says_not_all, outcomes)) or _lacks_matches(bundle, kind)
-    return PartState.TRUNCATED if says_more or _has_odd(bundle, types) else PartState.COMPLETE
+    return PartState.TRUNCATED if says_more or has_odd(bundle, types) else PartState.COMPLETE
 
 
 def _has_next(bundle: Node) -> bool:
@@ -51,8 +51,11 @@ def _nexts(bundle: Node) -> Iterator[LinkNode]:
     return (link for link in links if isinstance(link.relation, str) and link.relation.lower() == "next")
 
 
-def _has_odd(bundle: Node, types: Sequence[Any]) -> bool:
-    """Whether something stands among the entries that may be anything: no resource, a Bundle, or one that does not say."""
+def has_odd(bundle: Node, types: Sequence[Any]) -> bool:
+    """Whether something stands among the entries that may be anything: no resource, a Bundle, or one that does not say.
+
+    `types` are the `resourceType` of the entries that hold a resource.
+    """
     given = listed(bundle.entry)
     is_short = len(types) < len(given) and len(types) < sum(map(_brings, given))
     return is_short or not all(map(_is_type, {name if type(name) is str else "" for name in types}))
@@ -88,7 +91,19 @@ def _is_match(mode: object, each: object, kind: str) -> bool:
 
 
 def _brings(entry: object) -> bool:
-    return not (type(entry) is EntryNode and entry.resource is None and entry.request is not None)
+    """Whether an entry has a resource or should have one; a request of a batch, and the answer to a write, need none."""
+    if type(entry) is not EntryNode or entry.resource is not None:
+        return True
+    return entry.request is None and not _is_written(entry.response)
+
+
+def _is_written(response: object) -> bool:
+    """Whether a response says that a write went well: it names what it wrote, or says that it has no content."""
+    given = response if isinstance(response, dict) else {}
+    status, location = given.get("status"), given.get("location")
+    if not isinstance(status, str):
+        return False
+    return status.startswith("204") or (status.startswith("2") and isinstance(location, str))
 
 
 def _is_type(name: str) -> bool:

@@ -64,6 +64,7 @@ class EntryNode(Struct, gc=False):
 
     search: SearchNode | list[Any] | str | float | bool | None = None
     request: Any = None  # of a transaction or batch; DELETE and GET bring no resource
+    response: Any = None  # to one; the answer to a write may bring no resource
     fullUrl: Any = None  # noqa: N815  FHIR's own name
     resource: Node | list[Any] | str | float | bool | None = None
 

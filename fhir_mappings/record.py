@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fhir_mappings.bundle import OUTCOME, PartState, bundle_state, entries_of, raw_resources
-from fhir_mappings.nodes import Entry, Node, ReferenceNode
+from fhir_mappings.bundle import OUTCOME, PartState, bundle_state, entries_of, has_odd, listed, raw_resources
+from fhir_mappings.nodes import Entry, EntryNode, Node, ReferenceNode
 from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
 from fhir_mappings.reference import encoded
 
@@ -139,6 +139,7 @@ def read_file(data: bytes) -> list[PatientRecord]:
     ]
 
 
+_BUNDLE = "Bundle"
 _Read = tuple[list[Entry], list[bytes], frozenset[str]]
 
 
@@ -151,19 +152,48 @@ def _read_json(data: bytes) -> _Read | None:
         raise _json_error(error) from None
     if not isinstance(node.resourceType, str):
         raise RecordError("no FHIR resource: resourceType is missing")
-    if node.resourceType != "Bundle":
+    if node.resourceType != _BUNDLE:
         return [Entry(node, ("file", 0))], [data], frozenset()
-    entries = entries_of("file", node)
-    raws = raw_resources(data)
-    return entries, [bytes(raws[entry.place[1]]) for entry in entries], _truncated_types(node, entries)
+    entries, raws, truncated = _read_bundle(node, data)
+    return [_placed(entry, number) for number, entry in enumerate(entries)], raws, truncated
+
+
+def _read_bundle(bundle: Node, data: bytes) -> _Read:
+    """The resources of a Bundle; one within it, as the answer to a batch has, is opened and judged by itself."""
+    given = entries_of("file", bundle)
+    bytes_of = raw_resources(data)
+    plain = [entry for entry in given if entry.type != _BUNDLE]
+    listed_plain = [item for item in listed(bundle.entry) if not _holds_bundle(item)]
+    rest = Node(resourceType=_BUNDLE, total=bundle.total, entry=listed_plain, link=bundle.link)
+    entries, raws = list(plain), [bytes(bytes_of[entry.place[1]]) for entry in plain]
+    truncated = _truncated_types(rest, plain)
+    for entry in given:
+        if entry.type == _BUNDLE:
+            inner = _read_bundle(entry.node, bytes(bytes_of[entry.place[1]]))
+            entries, raws, truncated = entries + inner[0], raws + inner[1], truncated | inner[2]
+    return entries, raws, truncated
+
+
+def _holds_bundle(item: object) -> bool:
+    return (
+        isinstance(item, EntryNode)
+        and isinstance(item.resource, Node)
+        and item.resource.resourceType == _BUNDLE
+    )
+
+
+def _placed(entry: Entry, number: int) -> Entry:
+    return Entry(entry.node, ("file", number), entry.full_url)
 
 
 def _truncated_types(bundle: Node, entries: Sequence[Entry]) -> frozenset[str]:
     """The types of which a Bundle holds only a part: what a page of a search was asked for, else everything."""
     if bundle_state(bundle, entries) is PartState.COMPLETE:
         return frozenset()
-    types = frozenset(entry.type for entry in entries) - {OUTCOME}
-    return types if len(types) == 1 else frozenset(PARTS.values())
+    given = [entry.type for entry in entries]
+    types = frozenset(given) - {OUTCOME}
+    is_page = len(types) == 1 and not has_odd(bundle, given)
+    return types if is_page else frozenset(PARTS.values())
 
 
 def _looks_like_ndjson(data: bytes) -> bool:

@@ -600,3 +600,44 @@ def test_no_prefetch_is_an_error(parts: Json):
     plain = msgspec.json.decode(msgspec.json.encode(parts))  # NaN is no JSON
     decoded, body = prefetched(**plain)
     assert consistent(read_prefetch(decoded, body, "p1"))
+
+
+@pytest.mark.parametrize(("link", "whole"), [([], True), (NEXT, False)])
+def test_the_answer_to_a_batch_is_opened_and_each_bundle_in_it_judged_by_itself(
+    link: Any, *, whole: bool
+) -> None:
+    inner = searched({"resource": observation("a")}, {"resource": observation("b")}, total=2, link=link)
+    outer = {
+        "resourceType": "Bundle",
+        "type": "batch-response",
+        "entry": [{"resource": patient("p1")}, {"resource": inner}],
+    }
+    (record,) = read_file(json.dumps(outer).encode())
+    assert [entry.reference for entry in record.entries] == ["Patient/p1", "Observation/a", "Observation/b"]
+    assert [json.loads(record.source(entry))["id"] for entry in record.entries] == ["p1", "a", "b"]
+    assert (record.state_of("Observation") is PartState.COMPLETE) is whole
+
+
+@pytest.mark.parametrize(
+    ("response", "whole"),
+    [
+        ({"status": "201 Created", "location": "Observation/x/_history/1"}, True),
+        ({"status": "299", "location": "Observation/x"}, True),
+        ({"status": "204 No Content"}, True),
+        ({"status": "200 OK"}, False),  # to a search it would have brought something
+        ({"status": "304", "location": "Observation/x"}, False),
+        ({"status": "404 Not Found", "location": "Observation/x"}, False),
+        ({"status": 204}, False),
+        ({"location": "Observation/x"}, False),
+        ("204", False),
+        (None, False),
+    ],
+    ids=repr,
+)
+def test_of_entries_without_a_resource_only_the_answer_to_a_write_leaves_the_file_whole(
+    response: Any, *, whole: bool
+) -> None:
+    entries = [{"resource": patient("p1")}, {"response": response}]
+    answer = {"resourceType": "Bundle", "type": "batch-response", "entry": entries}
+    (record,) = read_file(json.dumps(answer).encode())
+    assert (record.state_of("Observation") is PartState.COMPLETE) is whole
