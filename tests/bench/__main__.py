@@ -154,7 +154,7 @@ def memory(server: Server, body: bytes) -> None:
 
 def main() -> None:
     """Run every measurement."""
-    with serving("cds_service.wsgi:app") as service, serving("tests.bench.floor:app") as floor:
+    with serving("tests.bench.service:app") as service, serving("tests.bench.floor:app") as floor:
         servers = [service, floor]
         compared("patient without a NET", 0.6, servers, without_net())
         compared("NET patient, 25 relevant resources", 1.2, servers, with_net())
