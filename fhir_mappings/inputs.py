@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from functools import cache
 
 from fhir_mappings.chart import Input
-from fhir_mappings.relevance import LABELLED_MALIGNANCY, LABELLED_METASTASIS, OTHER_MALIGNANCY
+from fhir_mappings.relevance import (
+    LABELLED_MALIGNANCY,
+    LABELLED_METASTASIS,
+    LABELLED_TUMOUR,
+    OTHER_MALIGNANCY,
+)
 from fhir_mappings.valueset import terminology
 
 NET_HISTOLOGY = frozenset(
@@ -60,7 +65,7 @@ def inputs() -> Mapping[str, Input]:
         "birth_date": Input("Date of birth", ("Patient",), frozenset()),
         "deceased": Input("Vital status", ("Patient",), frozenset()),
         "neuroendocrine_tumour": Input(
-            "Neuroendocrine tumour", diagnoses, tumour | {"history-of-net"} | FINDING_CODES
+            "Neuroendocrine tumour", diagnoses, tumour | {"history-of-net", LABELLED_TUMOUR} | FINDING_CODES
         ),
         "differentiation": Input("Differentiation", diagnoses, tumour | FINDING_CODES),
         "primary_site": Input(

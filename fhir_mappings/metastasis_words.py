@@ -35,24 +35,29 @@ def _keywords() -> Mapping[str, Any]:
 
 def named_in(text: str) -> Iterator[NamedMetastasis]:
     """The metastases that a text names, sentence by sentence; one that is denied is neither there nor not."""
-    for sentence in _SENTENCE.split(text):
-        found = _named(" ".join(sentence.split())[:_LONGEST])
+    for sentence in sentences(text):
+        found = _named(sentence)
         if found is not None:
             yield found
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a text with plain spaces, each as far as it is looked at."""
+    return (" ".join(sentence.split())[:_LONGEST] for sentence in _SENTENCE.split(text))
 
 
 def _named(sentence: str) -> NamedMetastasis | None:
     patterns = _patterns()
     by_category = patterns["category"].search(sentence)
     named = patterns["metastasis"].search(sentence)
-    if by_category is None and (named is None or _is_denied(sentence, named)):
+    if by_category is None and (named is None or is_denied(sentence, named)):
         return None
     elsewhere = by_category is not None or patterns["elsewhere"].search(sentence) is not None
     return NamedMetastasis(sentence, patterns["liver"].search(sentence) is not None, elsewhere)
 
 
-def _is_denied(sentence: str, named: re.Match[str]) -> bool:
-    """Whether a sentence takes a metastasis back: "no evidence of ...", "... not seen"; "no new ..." does not."""
+def is_denied(sentence: str, named: re.Match[str]) -> bool:
+    """Whether a sentence takes back what it names: "no evidence of ...", "... not seen"; "no new ..." does not."""
     before = _patterns()["but"].sub(" ", sentence[: named.end()])
     after = _patterns()["but"].sub(" ", sentence[named.end() :])
     return bool(_patterns()["before"].search(before) or _patterns()["after"].search(after))

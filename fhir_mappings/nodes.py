@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from fhir_mappings.reference import encoded
+
+_NO_WORDS = Raw(b"")
 
 
 class CodingNode(Struct, gc=False):
@@ -15,10 +17,13 @@ class CodingNode(Struct, gc=False):
 
     system: Any = None
     code: Any = None
+    display: Raw = _NO_WORDS  # bytes: words may be in another encoding, and few are looked at
 
 
 class ConceptNode(Struct, gc=False):
     """A CodeableConcept, or anything that stands in its place."""
+
+    text: Raw = _NO_WORDS
 
     coding: (
         list[CodingNode | list[Any] | str | float | bool | None] | CodingNode | str | float | bool | None

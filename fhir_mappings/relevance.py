@@ -11,12 +11,15 @@ from msgspec import Raw, Struct
 from fhir_mappings.labels import display_contradicts, words_contradict
 from fhir_mappings.nodes import CodingNode, ConceptNode, ExtensionNode, Node, StageNode
 from fhir_mappings.resource import codings, meanings_of
+from fhir_mappings.tumour_words import named_tumours, tumour_stems
 from fhir_mappings.valueset import NOTHING, Terminology, is_other_malignancy
 
 OTHER_MALIGNANCY = "other-malignancy"  # the codes of that value set, and the ranges of ICD-10 beside it
 _MALIGNANT = frozenset({OTHER_MALIGNANCY})
 LABELLED_MALIGNANCY = "labelled-malignancy"  # what only the words of a Condition say
+LABELLED_TUMOUR = "labelled-tumour"  # a neuroendocrine one, which only the words of a Condition name
 LABELLED_METASTASIS = "labelled-metastasis"  # what only the words of an entry say
+_TUMOUR = frozenset({LABELLED_TUMOUR})
 _STAGES = "tnm-"  # of a stage only the category counts: what else is coded there is no diagnosis
 Meanings = Callable[[Any, Any], frozenset[str]]
 
@@ -45,7 +48,7 @@ def node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
 def _beside_the_code(node: Node, meanings: Meanings, found: frozenset[str]) -> frozenset[str] | None:
     """What other elements of a Condition or a report add to the meanings of its code."""
     if node.resourceType == "Condition":
-        return found | _condition_meanings(node, meanings)
+        return found | _condition_meanings(node, meanings) | _meaning_of_words(node.code)
     if node.resourceType != "DiagnosticReport" or node.conclusionCode is None:
         return found
     concluded = node.conclusionCode if isinstance(node.conclusionCode, list) else [node.conclusionCode]
@@ -72,6 +75,22 @@ def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
     if node.stage is not None:
         found |= _stage_meanings(node, meanings)
     return found | _MALIGNANT if _names_other_malignancy(node.code) else found
+
+
+def _meaning_of_words(code: object) -> frozenset[str]:
+    """What the words of a code add: most hold no letters of a tumour, and are not decoded."""
+    if not isinstance(code, ConceptNode):
+        return NOTHING
+    listed = code.coding if isinstance(code.coding, list) else [code.coding]
+    words = [code.text, *(item.display for item in listed if isinstance(item, CodingNode))]
+    joined = b"\n".join(words).lower()
+    if not any(stem in joined for stem in tumour_stems()):
+        return NOTHING
+    return _TUMOUR if any(_names_tumour(bytes(label)) for label in words) else NOTHING
+
+
+def _names_tumour(label: bytes) -> bool:
+    return any(True for _ in named_tumours(label.decode(errors="replace").strip('"')))
 
 
 def _extension_meanings(node: Node, meanings: Meanings) -> frozenset[str]:
@@ -132,6 +151,8 @@ def all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -
             for coding in codings(data.get("code"))
         ):
             found |= {OTHER_MALIGNANCY}
+        if any(_names_tumour(label.encode()) for label in labels(data.get("code"))):
+            found |= _TUMOUR
     return found
 
 
@@ -180,8 +201,10 @@ def _words_of(source: bytes) -> bytes:
     return b" ".join(found)
 
 
-def labels(code: Mapping[str, Any]) -> list[str]:
-    """The words of a code: its text and the displays of its codings."""
+def labels(code: object) -> list[str]:
+    """The words of a code, whatever shape it was sent in: its text and the displays of its codings."""
+    if not isinstance(code, Mapping):
+        return []
     given = code.get("coding")
     items = given if isinstance(given, list) else ()
     displays = [item.get("display") for item in items if isinstance(item, dict)]

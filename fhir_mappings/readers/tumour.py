@@ -26,6 +26,8 @@ from fhir_mappings.readers.histology import (
     unread_histologies,
 )
 from fhir_mappings.readers.tumour_links import REFUSALS, links
+from fhir_mappings.readers.worded import ONLY_WORDS
+from fhir_mappings.readers.worded_tumours import WordedTumour, worded_tumours
 from fhir_mappings.relevance import OTHER_MALIGNANCY
 from fhir_mappings.resource import Resource, Use
 from fhir_mappings.when import PartialDate
@@ -66,17 +68,22 @@ def neuroendocrine_tumour(chart: Chart) -> Fact[Presence]:
     if usable:
         return Fact(Presence.PRESENT, _evidence(usable), discarded=discarded, notes=_history_note(usable))
     history = chart.find({"history-of-net"}, "Condition")
-    only_refuted = rest and all(item.resource.is_negated for item in rest)
+    worded = worded_tumours(chart)
+    discarded += tuple(Discarded(item.evidence, ONLY_WORDS) for item in worded)
+    only_refuted = rest and not worded and all(item.resource.is_negated for item in rest)
     has_history = history.usable or history.candidates
     if only_refuted and not has_history and chart.blind("neuroendocrine_tumour") is None:
         return Fact(Presence.ABSENT, _evidence(rest), discarded=chart.dropped("neuroendocrine_tumour"))
     discarded += tuple(
         Discarded(item.evidence("code"), "history only") for item in (*history.usable, *history.candidates)
     )
-    return Fact(gap=_no_diagnosis(chart, rest, is_history=bool(has_history)), discarded=discarded)
+    gap = _no_diagnosis(chart, rest, worded, is_history=bool(has_history))
+    return Fact(gap=gap, discarded=discarded)
 
 
-def _no_diagnosis(chart: Chart, rest: Sequence[Histology], *, is_history: bool) -> Gap:
+def _no_diagnosis(
+    chart: Chart, rest: Sequence[Histology], worded: Sequence[WordedTumour], *, is_history: bool
+) -> Gap:
     candidate = next((item.resource for item in rest if not item.resource.is_negated), None)
     blind = chart.blind("neuroendocrine_tumour")
     if blind is not None and _may_hide_a_diagnosis(chart):
@@ -85,6 +92,9 @@ def _no_diagnosis(chart: Chart, rest: Sequence[Histology], *, is_history: bool) 
         return Gap(GapKind.INDETERMINATE, f"Neuroendocrine tumour: recorded, but {candidate.why}.")
     if is_history:
         return Gap(GapKind.INDETERMINATE, "Neuroendocrine tumour: only a history of one is on record.")
+    if worded:
+        where = ", ".join(dict.fromkeys(item.resource.reference for item in worded))
+        return Gap(GapKind.INDETERMINATE, f"Neuroendocrine tumour: possible, but {ONLY_WORDS} ({where}).")
     return Gap(GapKind.NOT_RECORDED, "Neuroendocrine tumour: nothing on record.")
 
 

@@ -13,7 +13,7 @@ from fhir_mappings.resource import Json, Resource, Use, meanings_of
 from fhir_mappings.valueset import NOTHING, normalise_system, terminology
 
 ONLY_WORDS = "only the words of an entry say so"
-_SHOWN = 120  # characters of a sentence on a card
+SHOWN = 120  # characters of a sentence on a card
 _SNOMED = "http://snomed.info/sct"
 _EXPRESSION = re.compile(r"[:=+|]")
 _PART = re.compile(r"\d{6,18}")
@@ -31,7 +31,7 @@ class WordedMetastasis:
     @property
     def evidence(self) -> Evidence:
         """Where the words stand, and what they are."""
-        return self.resource.evidence(self.element, self.named.words[:_SHOWN])
+        return self.resource.evidence(self.element, self.named.words[:SHOWN])
 
 
 @once
@@ -40,13 +40,13 @@ def worded_metastases(chart: Chart) -> tuple[WordedMetastasis, ...]:
     found: list[WordedMetastasis] = []
     for kind, read in _READ.items():
         unknown = chart.labelled(kind, LABELLED_METASTASIS, _reads_like(read), stems())
-        for item in (*_understood(chart, kind), *unknown):
+        for item in (*understood(chart, kind), *unknown):
             found += (WordedMetastasis(item, element, named) for element, named in read(item.data))
     told = {(item.resource.reference, item.element, item.named.words): item for item in found}
     return tuple(told[key] for key in sorted(told))
 
 
-def _understood(chart: Chart, kind: str) -> list[Resource]:
+def understood(chart: Chart, kind: str) -> list[Resource]:
     """The resources whose code means something, and whose words may say more."""
     return [
         item

@@ -23,7 +23,7 @@ from fhir_mappings.facts import Facts
 from fhir_mappings.inputs import inputs
 from fhir_mappings.mapping import FACT_NAMES, READERS, _nothing_recorded, read_facts
 from fhir_mappings.record import PARTS, PatientRecord, read_file
-from fhir_mappings.relevance import LABELLED_MALIGNANCY, LABELLED_METASTASIS
+from fhir_mappings.relevance import LABELLED_MALIGNANCY, LABELLED_METASTASIS, LABELLED_TUMOUR
 from fhir_mappings.valueset import terminology
 
 ON = date(2026, 11, 23)
@@ -66,11 +66,18 @@ def test_every_fact_has_a_reader_and_an_input_of_its_name_in_the_same_order():
     assert facts == FACT_NAMES == tuple(READERS) == tuple(inputs())
 
 
+LABELLED = {
+    LABELLED_MALIGNANCY,
+    LABELLED_METASTASIS,
+    LABELLED_TUMOUR,
+}  # meanings of words, which no value set lists
+
+
 @pytest.mark.parametrize("name", inputs())
 def test_an_input_names_what_exists(name: str):
     given = inputs()[name]
     assert set(given.kinds) <= set(PARTS.values())
-    assert given.value_sets <= terminology().value_set_ids() | {LABELLED_MALIGNANCY, LABELLED_METASTASIS}
+    assert given.value_sets <= terminology().value_set_ids() | LABELLED
     assert bool(given.value_sets) is (given.kinds != ("Patient",))
     assert given.label
     assert given.label[0].isupper()
