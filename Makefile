@@ -7,6 +7,8 @@ BIN   := .venv/bin
 PIP   := -m pip --disable-pip-version-check install --quiet
 # What the tests read besides the packages: `wheel-test` takes these, and only these, out of the checkout.
 TEST_FILES := $(wildcard tests sample_bundles pyproject.toml README.md docs)
+# The tests by which a wheel shows what it may have left behind: data files, templates, migrations, commands.
+WHEEL_TESTS := $(addprefix tests/,samples demo storage integrator web test_cli.py)
 
 .PHONY: help
 help: ## List these targets
@@ -71,7 +73,7 @@ hapi: ## Start a HAPI FHIR server on loopback for tests/service (needs Maven and
 	mvn -B -q -f tests/hapi/pom.xml compile exec:java -Dexec.args=$(or $(PORT),8181)
 
 .PHONY: wheel-test
-wheel-test: .venv ## Build the wheel and run the tests against it, away from the checkout
+wheel-test: .venv ## Build the wheel and run against it, away from the checkout, the tests of what it packs
 	rm -rf build dist .wheel-venv
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist
 	$(BIN)/python -m venv .wheel-venv
@@ -80,7 +82,7 @@ wheel-test: .venv ## Build the wheel and run the tests against it, away from the
 	@away=$$(mktemp -d) && trap 'rm -rf "$$away"' EXIT && cp -R $(TEST_FILES) "$$away" && cd "$$away" && \
 	"$(CURDIR)/.wheel-venv/bin/python" -c 'import cds_service as c, fhir_mappings as f, sys; \
 	sys.exit(not all(".wheel-venv" in m.__file__ for m in (c, f)) and "the checkout was imported")' && \
-	env -u CI "$(CURDIR)/.wheel-venv/bin/python" -m pytest -p no:cacheprovider -n auto
+	env -u CI "$(CURDIR)/.wheel-venv/bin/python" -m pytest -p no:cacheprovider -n auto $(WHEEL_TESTS)
 
 .PHONY: lock
 lock: ## Pin the newest versions of everything, with hashes, in constraints.txt
