@@ -27,8 +27,11 @@ _SEVERITY: Final = tuple(Refusal)
 class ReplayStore(Protocol):
     """What remembers every token that was used, for all processes of the service."""
 
-    def claim(self, issuer: str, token_id: str, until: float) -> bool:
-        """True exactly once for an issuer and id, until that time. Raises UnavailableError if it cannot be known."""
+    def claim(self, issuer: str, token_id: str, until: float, now: float) -> bool:
+        """True exactly once for an issuer and id, until that time; `now` is the moment of the call.
+
+        Raises UnavailableError if it cannot be known.
+        """
 
 
 class Gate:
@@ -56,7 +59,7 @@ class Gate:
         now = self._now()
         tenant = self._owner(token, path, now)
         # The second leeway is for the clocks of our own replicas: one may still take what another has forgotten.
-        if not self._replay.claim(token.issuer or "", token_id(token), expiry(token) + LEEWAY):
+        if not self._replay.claim(token.issuer or "", token_id(token), expiry(token) + LEEWAY, now):
             raise UnauthorizedError(Refusal.REPLAYED)
         return tenant
 

@@ -1,8 +1,6 @@
 """Tokens that were used: each passes once, whichever process or machine it comes to (integration.md 3.2)."""
 
 import itertools
-import time
-from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
@@ -17,21 +15,20 @@ _SWEEP_EVERY: Final = 200  # claims
 class DatabaseReplay:
     """The replay store in the database."""
 
-    def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
-        """`now` gives the seconds since 1970; only what is long expired is removed by it."""
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._now = now
         self._claims = itertools.count(1)
         self._insert = insert_new(database, REPLAY)
 
-    def claim(self, issuer: str, token_id: str, until: float) -> bool:
+    def claim(self, issuer: str, token_id: str, until: float, now: float) -> bool:
         """Tell whether this is the first use of a token that is valid until then; True once, for whoever comes first.
 
+        Times are seconds since 1970; `now` is the moment by which the token was found valid, and forgets old ones.
         Raises StorageError, a 503, where the database does not answer: without its memory no token is let in.
         """
         with self._database.writing() as connection:
             if next(self._claims) % _SWEEP_EVERY == 0:
-                remove_expired_tokens(connection, self._now())
+                remove_expired_tokens(connection, now)
             return (
                 connection.execute(
                     self._insert, {"token": _digest(issuer, token_id), "until": until}

@@ -157,7 +157,7 @@ class MemoryReplayStore:
         self.claimed: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def claim(self, issuer: str, token_id: str, until: float) -> bool:
+    def claim(self, issuer: str, token_id: str, until: float, now: float) -> bool:
         with self._lock:
             if (issuer, token_id) in self.claimed:
                 return False

@@ -34,7 +34,7 @@ from tests.security.callers import (
 class BrokenReplayStore:
     """A store that does not answer."""
 
-    def claim(self, issuer: str, token_id: str, until: float) -> bool:
+    def claim(self, issuer: str, token_id: str, until: float, now: float) -> bool:
         raise UnavailableError("The store does not answer.")
 
 

@@ -8,6 +8,7 @@ contender key FILE                 prints the key beside a database
 
 import itertools
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
@@ -37,7 +38,7 @@ def migrate(settings: Settings) -> None:
 def claim(settings: Settings, number: str) -> None:
     replay = open_storage(settings).replay
     for token in range(int(number)):
-        if replay.claim(ISSUER, f"token-{token}", UNTIL):
+        if replay.claim(ISSUER, f"token-{token}", UNTIL, time.time()):
             _say(token)
 
 

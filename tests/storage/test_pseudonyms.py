@@ -144,7 +144,7 @@ def test_several_machines_are_refused_a_file_of_one(tmp_path: Path) -> None:
 
 def test_the_file_of_a_database_is_for_its_owner_alone(tmp_path: Path) -> None:
     storage = open_storage(_settings(f"sqlite:///{tmp_path}/milan-net.db"))
-    storage.replay.claim("https://ehr.example.org", "1", 1.0)
+    storage.replay.claim("https://ehr.example.org", "1", 1.0, 1.0)
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
     storage.close()
     assert set(modes) >= {"milan-net.db", "milan-net.db-wal", "milan-net.db.key"}
@@ -154,7 +154,7 @@ def test_the_file_of_a_database_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_a_temporary_database_goes_with_its_owner() -> None:
     storage = temporary_storage()
     folder = Path(storage.database.engine.url.database or "").parent
-    assert storage.replay.claim("https://ehr.example.org", "1", 1.0)
+    assert storage.replay.claim("https://ehr.example.org", "1", 1.0, 1.0)
     assert folder.is_dir()
     storage.close()
     del storage
@@ -192,4 +192,4 @@ def _leave_traces(storage: Storage) -> None:
             '{"card": "canary-card", "outcome": "overridden", "outcomeTimestamp": "2026-11-23T10:00:00Z"}]}'
         )
         receive(tenant, "s", (body % CARD).encode(), storage.ledger, NOW)
-    storage.replay.claim("https://ehr.example.org", "canary-token", 4e9)
+    storage.replay.claim("https://ehr.example.org", "canary-token", 4e9, 1.0)
