@@ -16,6 +16,7 @@ from typing import Any, Final
 from fhir_mappings.facts import OrderKind
 from fhir_mappings.inputs import inputs
 from fhir_mappings.mending import mend
+from fhir_mappings.ownership import patient_named
 from fhir_mappings.readers.care import order_kind, organ_words
 from fhir_mappings.relevance import all_meanings, labels
 from fhir_mappings.resource import codings
@@ -61,14 +62,32 @@ class DraftedOrder:
     order: OrderKind | None
 
 
-def drafted_orders(bundle: Json, terminology: Terminology, own: Lookup) -> tuple[DraftedOrder, ...]:
-    """The draft orders in a Bundle of a hook's context; what is no order, cancelled or not to be done is left out."""
+def drafted_orders(
+    bundle: Json, patient_id: str, terminology: Terminology, own: Lookup
+) -> tuple[DraftedOrder, ...]:
+    """A patient's draft orders in a Bundle of a hook's context.
+
+    What is no order, cancelled, not to be done or for another patient is left out.
+    """
     return tuple(
-        _drafted(resource, terminology, own) for resource in resources(bundle) if _is_order(resource)
+        _drafted(resource, terminology, own)
+        for resource in _resources(bundle)
+        if _is_order(resource) and _owner(resource) in (None, patient_id)
     )
 
 
-def resources(bundle: Json) -> Iterator[Json]:
+def names_the_tumour(bundle: Json, terminology: Terminology) -> bool:
+    """Whether a Condition of a Bundle is a neuroendocrine tumour or a liver metastasis, or cannot be read and may be.
+
+    Whose it is does not matter: a call that mixes patients up is not passed over, and its record tells.
+    """
+    return any(
+        resource.get("resourceType") == "Condition" and _may_name_the_tumour(dict(resource), terminology)
+        for resource in _resources(bundle)
+    )
+
+
+def _resources(bundle: Json) -> Iterator[Json]:
     """The resources of a Bundle, whatever is missing around them, the Bundle included."""
     given = bundle.get("entry", bundle)
     for entry in given if isinstance(given, list) else [given]:
@@ -77,12 +96,10 @@ def resources(bundle: Json) -> Iterator[Json]:
             yield resource
 
 
-def names_the_tumour(bundle: Json, terminology: Terminology) -> bool:
-    """Whether a Condition of a Bundle is a neuroendocrine tumour or a liver metastasis, or cannot be read and may be."""
-    return any(
-        resource.get("resourceType") == "Condition" and _may_name_the_tumour(dict(resource), terminology)
-        for resource in resources(bundle)
-    )
+def _owner(resource: Json) -> str | None:
+    subject = resource.get("subject", resource.get("patient"))
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    return patient_named(reference) if isinstance(reference, str) else None
 
 
 def _may_name_the_tumour(condition: dict[str, Any], terminology: Terminology) -> bool:
@@ -124,9 +141,10 @@ def _drafted(resource: Json, terminology: Terminology, own: Lookup) -> DraftedOr
 
 def _coded(resource: Json) -> Iterator[Json]:
     for name in _CODES:
-        code = resource.get(name)
-        if isinstance(code, dict):
-            yield code
+        given = resource.get(name)
+        yield from (
+            code for code in (given if isinstance(given, list) else [given]) if isinstance(code, dict)
+        )
 
 
 def _kind(meanings: Collection[str], text: str, order: OrderKind | None) -> DraftKind | None:

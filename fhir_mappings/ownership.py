@@ -38,7 +38,12 @@ def owner_of(entry: Entry, urls: Mapping[str, str]) -> str | None:
         return None
     if text in urls or text.startswith("urn:uuid:"):
         return urls.get(text, text.removeprefix("urn:uuid:"))
-    found = _LAST_TWO.search(text)
+    return patient_named(text)
+
+
+def patient_named(reference: str) -> str | None:
+    """The id of the patient that a literal reference names, relative or absolute, versioned or not."""
+    found = _LAST_TWO.search(reference)
     return found.group(1) if found else None
 
 

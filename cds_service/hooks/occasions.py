@@ -60,7 +60,8 @@ def occasion(context: Context, terminology: Terminology, own: Lookup) -> Occasio
     `own` says what a site orders under a code of its own.
     """
     if isinstance(context, OrderSignContext):
-        drafted = _considered(context, drafted_orders(context.draft_orders, terminology, own))
+        orders = drafted_orders(context.draft_orders, context.patient_id, terminology, own)
+        drafted = _considered(context, orders)
         drafts = frozenset(item.kind for item, is_new in drafted if is_new and item.kind is not None)
         ordered = frozenset(item.order for item, _ in drafted if item.order is not None)
         return Occasion(drafts, ordered) if drafts else None

@@ -36,7 +36,7 @@ def coded(code: str, text: str | None = None) -> Json:
 
 
 def kind_of(bundle: Json) -> DraftKind | None:
-    found = drafted_orders(bundle, terminology(), lambda *_: None)
+    found = drafted_orders(bundle, "p1", terminology(), lambda *_: None)
     assert len(found) == 1
     return found[0].kind
 
@@ -102,24 +102,58 @@ def test_a_medication_can_be_radionuclide_therapy() -> None:
 def test_a_site_orders_under_its_own_code() -> None:
     own = {("urn:epic", "77"): OrderKind.TRANSPLANT_REFERRAL}
     bundle = draft({"coding": [{"system": "urn:epic", "code": "77"}]})
-    (found,) = drafted_orders(bundle, terminology(), lambda system, code: own.get((system or "", code or "")))
+    (found,) = drafted_orders(
+        bundle, "p1", terminology(), lambda system, code: own.get((system or "", code or ""))
+    )
     assert (found.kind, found.order) == (DraftKind.TRANSPLANT_EVALUATION, OrderKind.TRANSPLANT_REFERRAL)
 
 
 def test_every_draft_counts_as_ordered_also_one_on_which_nothing_is_said() -> None:
     (found,) = drafted_orders(
-        draft({"coding": [{"system": "http://loinc.org", "code": "36046-1"}]}), terminology(), lambda *_: None
+        draft({"coding": [{"system": "http://loinc.org", "code": "36046-1"}]}),
+        "p1",
+        terminology(),
+        lambda *_: None,
     )
     assert (found.kind, found.order, found.reference) == (None, OrderKind.LIVER_MRI, "ServiceRequest/d1")
 
 
 @pytest.mark.parametrize("status", ["cancelled", "revoked", "entered-in-error", "completed", "stopped"])
 def test_an_order_that_is_gone_is_no_draft(status: str) -> None:
-    assert not drafted_orders(draft(coded("306316000"), status=status), terminology(), lambda *_: None)
+    assert not drafted_orders(draft(coded("306316000"), status=status), "p1", terminology(), lambda *_: None)
 
 
 def test_an_order_not_to_do_something_is_no_draft() -> None:
-    assert not drafted_orders(draft(coded("306316000"), doNotPerform=True), terminology(), lambda *_: None)
+    assert not drafted_orders(
+        draft(coded("306316000"), doNotPerform=True), "p1", terminology(), lambda *_: None
+    )
+
+
+SUBJECTS = [
+    ({"subject": {"reference": "Patient/p1"}}, True),
+    ({"subject": {"reference": "https://ehr.example/fhir/Patient/p1/_history/2"}}, True),
+    (
+        {"subject": {"reference": "urn:uuid:0"}},
+        True,
+    ),  # a draft that names nobody here was sent for the patient
+    ({"subject": {"display": "Somebody"}}, True),
+    ({"subject": 7}, True),
+    ({}, True),
+    ({"subject": {"reference": "Patient/p11"}}, False),
+    ({"subject": {"reference": "https://ehr.example/fhir/Patient/p2"}}, False),
+    ({"patient": {"reference": "Patient/p2"}}, False),
+]
+
+
+@pytest.mark.parametrize(("subject", "counts"), SUBJECTS, ids=repr)
+def test_a_draft_for_another_patient_is_no_draft_for_this_one(subject: Json, *, counts: bool) -> None:
+    found = drafted_orders(draft(coded("306316000"), **subject), "p1", terminology(), lambda *_: None)
+    assert bool(found) is counts
+
+
+def test_a_code_in_a_list_is_a_code() -> None:
+    code: Any = [coded("306316000")]
+    assert kind_of(draft(code)) is DraftKind.TRANSPLANT_EVALUATION
 
 
 @pytest.mark.parametrize(
@@ -133,7 +167,7 @@ def test_an_order_not_to_do_something_is_no_draft() -> None:
     ],
 )
 def test_odd_bundles_hold_no_drafts(bundle: Json) -> None:
-    assert drafted_orders(bundle, terminology(), lambda *_: None) == ()
+    assert drafted_orders(bundle, "p1", terminology(), lambda *_: None) == ()
 
 
 @pytest.mark.parametrize(

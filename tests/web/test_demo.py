@@ -235,7 +235,7 @@ def test_after_a_dismissal_with_a_reason_the_demonstration_says_why_the_card_sta
 
 def test_every_order_of_the_catalogue_is_one_on_which_the_criteria_have_something_to_say() -> None:
     orders = [{"resource": {**item.resource, "status": "draft"}} for item in catalogue().orders]
-    found = drafted_orders({"entry": orders}, terminology(), lambda *_: None)
+    found = drafted_orders({"entry": orders}, "p", terminology(), lambda *_: None)
     assert [item.kind for item in found] == list(DraftKind)
 
 
