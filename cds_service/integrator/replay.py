@@ -20,7 +20,7 @@ import urllib3
 from cds_service.addresses import Address, AddressError
 from cds_service.errors import DataError
 from cds_service.integrator.keys import sign
-from cds_service.integrator.replies import Reply, show_each, show_reply
+from cds_service.integrator.replies import Reply, is_answer, show_each, show_reply
 
 Request = dict[str, Any]
 
@@ -195,7 +195,10 @@ def replay(  # noqa: PLR0913  the options of the command
     as_json: bool,
     **signing: Any,
 ) -> None:
-    """Send the hook request of a file with keys of its prefetch withheld or failing, and show what comes back."""
+    """Send the hook request of a file with keys of its prefetch withheld or failing, and show what comes back.
+
+    Ends with 1 where the call was refused or something else than a CDS service answered.
+    """
     address = _address(url)
     signature = _signature(address, **signing)
     request = read_request(request_file)
@@ -204,16 +207,22 @@ def replay(  # noqa: PLR0913  the options of the command
         raise click.UsageError("--each drops the keys in turn, --all-drops all at once: leave one out")
     fates = _fates({Fate.DROPPED: keys if all_drops else drop, Fate.NULL: null, Fate.OUTCOME: outcome})
 
+    taken: list[bool] = []
+
     def answer_without(*dropped: str) -> Reply:
         instance = None if keep_instance else str(uuid.uuid4())
         changed = altered(request, fates | dict.fromkeys(dropped, Fate.DROPPED), instance=instance)
-        return send(address, changed, signature)
+        reply = send(address, changed, signature)
+        taken.append(is_answer(reply))
+        return reply
 
     if each:
         replies = ((key, answer_without(*([key] if key else []))) for key in ("", *keys))
         show_each(replies, as_json=as_json)
     else:
         show_reply(answer_without(), as_json=as_json)
+    if not all(taken):
+        raise click.exceptions.Exit(1)
 
 
 def _address(url: str) -> Address:

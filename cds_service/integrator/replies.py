@@ -68,6 +68,16 @@ class _Answer(msgspec.Struct):
     issue: list[_Issue] | None = None  # of an OperationOutcome
 
 
+def is_answer(reply: Reply) -> bool:
+    """Whether a CDS service took the call: it sent cards, or named what it cannot do without (412)."""
+    answer = _read(reply)
+    if answer is None:
+        return False
+    if reply.status == HTTPStatus.PRECONDITION_FAILED:
+        return answer.issue is not None
+    return reply.status == HTTPStatus.OK and answer.cards is not None
+
+
 def show_reply(reply: Reply, *, as_json: bool) -> None:
     """Print one answer."""
     if as_json:

@@ -222,7 +222,7 @@ def test_what_is_no_answer_of_a_cds_service_is_quoted_without_control_codes(
 ) -> None:
     with StubService(lambda _: answer).running() as service:
         result = run(service.url)
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "no answer of a CDS service" in result.output
     assert "\x1b" not in result.output
 
@@ -341,3 +341,23 @@ def test_an_endless_answer_is_not_read_to_its_end(run: Run, monkeypatch: pytest.
         result = run(service.url)
     assert isinstance(result.exception, DataError)
     assert "larger than" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (json_answer({"cards": []}), 0),
+        (Response(json.dumps(OUTCOME), 412, mimetype="application/json"), 0),
+        (Response(b"", 412), 1),
+        (Response(b"", 401), 1),
+        (Response(json.dumps({"cards": []}), 500, mimetype="application/json"), 1),
+        (Response(json.dumps(OUTCOME), 503, mimetype="application/json"), 1),
+        (json_answer(OUTCOME), 1),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--each",), ("--json",)])
+def test_the_exit_code_tells_whether_the_call_was_taken(
+    run: Run, answer: Response, code: int, options: tuple[str, ...]
+) -> None:
+    with StubService(lambda _: answer).running() as service:
+        assert run(service.url, *options).exit_code == code
