@@ -17,6 +17,7 @@ from cds_service.settings import Settings, from_environment
 from cds_service.smart.app_context import AUTOMATIC
 from cds_service.smart.client_key import read_client_key
 from cds_service.smart.scopes import wanted
+from cds_service.storage.opening import ensure_usable
 from cds_service.tenants import Smart, Tenant, Tenants, Trust, load_tenants
 
 _RECOMMENDED: Final = frozenset({"RS384", "ES384"})
@@ -34,7 +35,9 @@ _WRITTEN: Final = {
 
 @click.command("check-config")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--fetch", is_flag=True, help="Also ask for the key sets that are published at addresses.")
+@click.option(
+    "--fetch", is_flag=True, help="Also ask elsewhere: key sets at their addresses, and PostgreSQL."
+)
 def check_config(file: Path | None, *, fetch: bool) -> None:
     """Check the settings and the tenants' FILE (that of MILAN_NET_TENANTS if not given).
 
@@ -46,6 +49,7 @@ def check_config(file: Path | None, *, fetch: bool) -> None:
     tenants = _tenants(path, wrong) if path or settings else None
     for tenant in tenants.all if tenants else ():
         wrong += [f"{tenant.id}: {line}" for line in mistakes(tenant, settings or Settings(), fetch=fetch)]
+    wrong += _mistakes_of_storage(settings, fetch=fetch) if settings else ()
     for line in wrong:
         click.echo(one_line(line), err=True)
     if wrong or tenants is None:
@@ -62,6 +66,14 @@ def _settings(wrong: list[str]) -> Settings | None:
         wrong += str(error).splitlines()
         return None
     return settings
+
+
+def _mistakes_of_storage(settings: Settings, *, fetch: bool) -> Iterator[str]:
+    """What would keep the service from remembering; PostgreSQL is only asked with `fetch`."""
+    try:
+        ensure_usable(settings, ask=fetch)
+    except SettingsError as error:
+        yield str(error)
 
 
 def _tenants(path: Path | None, wrong: list[str]) -> Tenants | None:
@@ -120,6 +132,11 @@ def in_force(tenant: Tenant) -> Iterator[str]:
         yield f"- policy: {tenant.policy}"
     if tenant.site_profile:
         yield f"- site profile: {tenant.site_profile}"
+    for key, aliases in tenant.prefetch_aliases.items():
+        yield f"- prefetch {key}: also read from {', '.join(aliases)}"
+    for kind, item in tenant.orders.items():
+        yield f"- order {kind}: {item.display or 'no display'} ({item.system}|{item.code})"
+    yield from (f"- link on every card: {link.label} ({link.type}, {link.url})" for link in tenant.links)
     if tenant.silent_verdicts:
         yield f"- no card for: {', '.join(sorted(tenant.silent_verdicts))}"
     if tenant.smart is not None:

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import weakref
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,14 +48,38 @@ def open_storage(settings: Settings) -> Storage:
     return _storage(database, names)
 
 
+def ensure_usable(settings: Settings, *, ask: bool) -> None:
+    """Raise SettingsError where `open_storage` would, without making or changing anything.
+
+    SQLite's file and key are made when the service starts, by whoever it runs as. PostgreSQL is connected to where it
+    may be asked.
+    """
+    file = _file(settings)
+    if file is not None:
+        if not file.parent.is_dir():
+            raise SettingsError(f"{file}: the database cannot be opened: its folder is not there.")
+        return
+    with closing(open_database(settings)) as database:
+        pseudonyms(settings)
+        if ask:
+            schema.ensure_current(database)
+
+
 def open_database(settings: Settings) -> Database:
     """The database alone, whatever its schema. Raises SettingsError."""
-    if settings.replicas > 1 and sqlite_file(settings.database) is not None:
+    _file(settings)
+    return connect(settings.database)
+
+
+def _file(settings: Settings) -> Path | None:
+    """SQLite's file; None for another database. Raises SettingsError where several machines would have to share it."""
+    file = sqlite_file(settings.database)
+    if settings.replicas > 1 and file is not None:
         raise SettingsError(
             "SQLite is one machine's file, and MILAN_NET_REPLICAS says that several serve together: "
             "give MILAN_NET_DATABASE_URL a PostgreSQL database."
         )
-    return connect(settings.database)
+    return file
 
 
 def temporary_storage() -> Storage:

@@ -9,6 +9,7 @@ import pytest
 
 from cds_service.cli import run
 from cds_service.integrator.keys import PUBLIC, make
+from tests.databases import Place
 from tests.security.callers import KeyServer, elliptic, jwk, key_server, key_set, modular, number, private_jwk
 from tests.security.test_tokens import SPECIFIED_KEY
 
@@ -225,3 +226,68 @@ def test_what_a_file_says_cannot_rewrite_the_screen(desk: Desk) -> None:
     _, out, _ = desk.check()
     assert not any("\x1b" in line for line in out)
     assert out[0].startswith("clinic ")
+
+
+def test_aliases_order_codes_and_links_are_among_what_is_in_force(desk: Desk) -> None:
+    desk.change(
+        "[tenants.trust]",
+        """links = [{ label = "Board", url = "https://board.example.org" }]
+[tenants.prefetch_aliases]
+conditions = ["Problems", "Dx"]
+[tenants.orders.liver-mri]
+system = "urn:epic:eap"
+code = "42"
+[tenants.trust]""",
+    )
+    _, out, _ = desk.check()
+    for line in (
+        "  - prefetch conditions: also read from Problems, Dx",
+        "  - order liver-mri: no display (urn:epic:eap|42)",
+        "  - link on every card: Board (absolute, https://board.example.org)",
+    ):
+        assert line in out
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"MILAN_NET_REPLICAS": "2"}, "SQLite is one machine's file"),
+        ({"MILAN_NET_DATABASE_URL": "sqlite:////no/such/folder/cds.db"}, "its folder is not there"),
+        ({"MILAN_NET_DATABASE_URL": "mysql://here"}, "has to be SQLite"),
+        ({"MILAN_NET_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "MILAN_NET_PSEUDONYM_KEY_FILE"),
+    ],
+)
+def test_a_database_that_cannot_serve_is_a_mistake(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], told: str
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    [mistake] = desk.mistakes()
+    assert told in mistake
+
+
+def test_a_database_elsewhere_is_asked_only_when_told_to(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_file = desk.folder / "pseudonyms.key"
+    key_file.write_bytes(bytes(range(64)))
+    monkeypatch.setenv("MILAN_NET_PSEUDONYM_KEY_FILE", str(key_file))
+    monkeypatch.setenv("MILAN_NET_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert desk.check()[0] == 0
+    assert desk.mistakes("--fetch") == ["The database does not answer."]
+
+
+def test_nothing_is_made_beside_sqlite(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = desk.folder / "data"
+    folder.mkdir()
+    monkeypatch.setenv("MILAN_NET_DATABASE_URL", f"sqlite:///{folder}/cds.db")
+    assert desk.check("--fetch")[0] == 0
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("empty", ["postgresql"], indirect=True)  # SQLite's is made when the service starts
+def test_a_schema_that_is_not_the_present_one_is_a_mistake(
+    desk: Desk, empty: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in empty.environment.items():
+        monkeypatch.setenv(name, value)
+    [mistake] = desk.mistakes("--fetch")
+    assert "milan-net migrate" in mistake
