@@ -279,6 +279,7 @@ def _run(serving: Serving, host: str, port: int, workers: int) -> None:
         blocking_threads=_THREADS,
         backpressure=_BACKPRESSURE,
         workers_kill_timeout=_TO_FINISH,  # else a body that never arrives keeps the process for ever
+        respawn_failed_workers=True,  # else one that the system ended for its memory takes the others with it
         websockets=False,
         log_level=LogLevels.error,  # its start-up lines would drown ours
     )

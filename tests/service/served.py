@@ -27,10 +27,17 @@ SECONDS = 60  # a busy machine starts a process slowly
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running service: its address, and the file that its output and its errors go to."""
+    """A running service: its address, the file that its output and its errors go to, and its first process."""
 
     url: str
     output: Path
+    pid: int
+
+    @property
+    def workers(self) -> set[int]:
+        """The processes that answer."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii")
+        return set(map(int, children.split()))
 
     def post(self, path: str, body: bytes | Body, **headers: str) -> requests.Response:
         """A call as it is."""
@@ -105,7 +112,7 @@ def serving(folder: Path, settings: Mapping[str, str], *arguments: str) -> Itera
             stderr=file,
         )
         try:
-            served = Served(f"http://127.0.0.1:{port}", output)
+            served = Served(f"http://127.0.0.1:{port}", output, process.pid)
             _wait(served, process)
             yield served
         finally:

@@ -1,13 +1,18 @@
 """Several processes on one database: a token passes once whoever gets it, and what cannot be sure does not start."""
 
+import os
+import signal
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+import requests
 from pydantic import SecretStr
 
 from cds_service.app import create_app
@@ -20,12 +25,13 @@ from tests.databases import Place
 from tests.hooks.calls import cards_of, outcome_of
 from tests.postgresql import Server
 from tests.service.house import house, sample, tenant
-from tests.service.served import CLINIC, PATH, Served, command, serving, tenants_file, token
+from tests.service.served import CLINIC, PATH, SECONDS, Served, command, serving, tenants_file, token
 
 MEETS = sample("01-meets")
 CALL = MEETS.call(MEETS.prefetch)
 TIMES = 8
 TOKENS = 5
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -67,6 +73,33 @@ def _assert_what_is_set_aside_at_one_stays_away_at_the_other(pair: tuple[Served,
     assert pair[1].post(path, body, Authorization=token(path)).status_code == 200
     for served in (*pair, *pair):
         assert served.post(PATH, CALL, Authorization=token()).json() == {"cards": []}
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
+    settings = {"MILAN_NET_TENANTS": str(tenants_file(tmp_path))}
+    with serving(tmp_path, settings, "--workers", "2") as served:
+        before = _until(lambda: served.workers, lambda found: len(found) == 2)
+        gone = min(before)
+        os.kill(gone, signal.SIGKILL)
+        after = _until(lambda: served.workers, lambda found: len(found) == 2 and gone not in found)
+        assert len(after & before) == 1
+        for _ in range(TIMES):
+            found = _until(lambda: served.post(PATH, CALL, Authorization=token()), lambda answer: answer.ok)
+            assert found.json()["cards"]
+
+
+def _until(ask: Callable[[], T], holds: Callable[[T], bool]) -> T:
+    """What is asked for, once it is so; a call on a connection of the killed one may break."""
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        try:
+            found = ask()
+        except requests.ConnectionError:
+            continue
+        if holds(found):
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it never was so")
 
 
 # --- what does not start ----------------------------------------------------------------------------------------------
