@@ -20,14 +20,14 @@ from cds_service.hooks.detail import ANSWERS, FLAGS
 from cds_service.hooks.services import SERVICES
 from cds_service.hooks.text import one_line
 
-VERDICTS = {
-    Verdict.NOT_APPLICABLE: ("Not applicable", "dim"),
-    Verdict.OUTSIDE: ("Outside the criteria", "yellow"),
-    Verdict.NOT_YET: ("Not yet", "cyan"),
-    Verdict.BORDERLINE: ("Borderline", "magenta"),
-    Verdict.RESECTION_FIRST: ("Resection first", "blue"),
-    Verdict.INCOMPLETE: ("Possible candidate, data missing", "cyan"),
-    Verdict.MEETS: ("Meets the recorded criteria: consider referral for evaluation", "green"),
+_VERDICT_STYLES = {
+    Verdict.NOT_APPLICABLE: "dim",
+    Verdict.OUTSIDE: "yellow",
+    Verdict.NOT_YET: "cyan",
+    Verdict.BORDERLINE: "magenta",
+    Verdict.RESECTION_FIRST: "blue",
+    Verdict.INCOMPLETE: "cyan",
+    Verdict.MEETS: "green",
 }
 _ANSWER_STYLES = {Answer.MET: "green", Answer.NOT_MET: "yellow", Answer.UNKNOWN: "cyan"}
 
@@ -41,10 +41,11 @@ def safe(text: object, style: str = "") -> Text:
 
 def show_assessment(name: str, assessment: Assessment) -> None:
     """Print one patient: the verdict, the criteria, what is missing, the dates."""
-    words, style = VERDICTS[assessment.verdict]
+    verdict = assessment.verdict
+    heading = (verdict.heading, f"bold {_VERDICT_STYLES[verdict]}")
     console = _console()
     console.print(safe(f"{name}  {assessment.patient}", "bold"))
-    console.print(Text.assemble("  ", (words, f"bold {style}"), ": ", safe(assessment.headline)))
+    console.print(Text.assemble("  ", heading, ": ", safe(assessment.headline)))
     if assessment.criteria:
         console.print(Padding(_criteria(assessment.criteria), (0, 0, 0, 2)))
     for title, lines in _sections(assessment):
@@ -134,8 +135,8 @@ def show_samples(rows: Iterable[tuple[str, str, list[Assessment]]], on: date) ->
 
 
 def _verdict_line(assessment: Assessment) -> Text:
-    words, style = VERDICTS[assessment.verdict]
-    return Text.assemble((words.partition(":")[0], style), ": ", safe(assessment.headline))
+    verdict = assessment.verdict
+    return Text.assemble((verdict.heading, _VERDICT_STYLES[verdict]), ": ", safe(assessment.headline))
 
 
 def show_openness() -> None:

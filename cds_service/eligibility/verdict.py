@@ -31,6 +31,22 @@ class Verdict(StrEnum):
     INCOMPLETE = "incomplete"
     MEETS = "meets"
 
+    @property
+    def heading(self) -> str:
+        """The verdict over a page, in a list or on a screen; a card says it in a sentence of its own."""
+        return _HEADINGS[self]
+
+
+_HEADINGS = {
+    Verdict.NOT_APPLICABLE: "Not applicable",
+    Verdict.OUTSIDE: "Outside the criteria",
+    Verdict.NOT_YET: "Not yet",
+    Verdict.BORDERLINE: "Borderline",
+    Verdict.RESECTION_FIRST: "Resection first",
+    Verdict.INCOMPLETE: "Possible candidate, data missing",
+    Verdict.MEETS: "Meets the recorded criteria",
+}
+
 
 class Flag(StrEnum):
     """What a clinician should know about an answer at a glance."""

@@ -25,7 +25,6 @@ from cds_service.web.demo_box import add_box
 from cds_service.web.demo_charts import sections
 from cds_service.web.demo_drafts import catalogue
 from cds_service.web.demo_patients import (
-    TITLES,
     Listed,
     Sample,
     Samples,
@@ -61,7 +60,7 @@ def demo(samples: Samples, advisor: Advisor, today: date) -> Blueprint:
     blueprint.after_request(_guard)
     blueprint.register_error_handler(HttpError, _tell)
     blueprint.register_error_handler(HTTPException, _tell_http)
-    blueprint.context_processor(lambda: {"today": today, "titles": TITLES, "header": ON})
+    blueprint.context_processor(lambda: {"today": today, "header": ON})
     _list(blueprint, samples, advisor, today)
     _charts(blueprint, samples, advisor, today)
     _forms(blueprint, samples, advisor, today)

@@ -15,15 +15,15 @@ from cds_service.web.patient import Banner, banner
 from cds_service.web.reading import Reading, read
 from fhir_mappings.record import RecordError, read_file
 
-TITLES: Final[Mapping[Verdict, str]] = {
-    Verdict.MEETS: "Meets the recorded criteria",
-    Verdict.INCOMPLETE: "Possible candidate, data missing",
-    Verdict.BORDERLINE: "Borderline: individual discussion",
-    Verdict.NOT_YET: "Not yet",
-    Verdict.RESECTION_FIRST: "Resection first",
-    Verdict.OUTSIDE: "Outside the criteria",
-    Verdict.NOT_APPLICABLE: "Not concerned: no card",
-}
+_GROUPS: Final = (
+    Verdict.MEETS,
+    Verdict.INCOMPLETE,
+    Verdict.BORDERLINE,
+    Verdict.NOT_YET,
+    Verdict.RESECTION_FIRST,
+    Verdict.OUTSIDE,
+    Verdict.NOT_APPLICABLE,
+)
 
 
 class Sorting(StrEnum):
@@ -106,8 +106,8 @@ def grouped(lines: Iterable[Listed], sorting: Sorting) -> tuple[Group, ...]:
     if sorting is not Sorting.ANSWER:
         return (Group("", tuple(sorted(lines, key=_KEYS[sorting]))),) if lines else ()
     groups = (
-        Group(title, tuple(item for item in lines if item.verdict is verdict))
-        for verdict, title in TITLES.items()
+        Group(verdict.heading, tuple(item for item in lines if item.verdict is verdict))
+        for verdict in _GROUPS
     )
     return tuple(group for group in groups if group.lines)
 
@@ -128,5 +128,5 @@ def matching(lines: Iterable[Listed], words: str) -> tuple[Listed, ...]:
 def searched(item: Listed) -> str:
     """What is searched in a line."""
     sample = item.sample
-    words = (item.banner.name, sample.id, sample.file, sample.question, TITLES[item.verdict], item.headline)
+    words = (item.banner.name, sample.id, sample.file, sample.question, item.verdict.heading, item.headline)
     return " ".join(words).casefold()
