@@ -2,7 +2,7 @@
 
 A chart is hundreds of resources of which a handful matter. The first reading (msgspec, one pass over the body) keeps
 type, id, codes and subject of each; nothing here can fail because of *what* a resource says, only because the bytes
-are no JSON. The second reading, of what matters, is `chart.py`'s.
+are no JSON. The second reading, of what matters, is `second_reading.py`'s.
 """
 
 from __future__ import annotations

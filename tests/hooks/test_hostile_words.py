@@ -2,11 +2,23 @@
 
 import copy
 import html
+import json
 from typing import Any
 
 import pytest
 
-from tests.hooks.test_hostile_charts import PATIENT, REQUEST, SCT, Json, answered, bone, coded, observed
+from tests.hooks.test_hostile_charts import (
+    CLIENT,
+    PATIENT,
+    REQUEST,
+    SCT,
+    SERVICE,
+    Json,
+    answered,
+    bone,
+    coded,
+    observed,
+)
 
 LIVER_METASTASES = bone(code=coded("http://hl7.org/fhir/sid/icd-10-cm", "C78.7"), id="liver")
 
@@ -31,9 +43,13 @@ def finding(**elements: Any) -> Json:
     return observed("urn:local", "TUMOR-TYPE") | {"id": "type"} | elements
 
 
+def plain(detail: str) -> str:
+    return html.unescape(detail.replace("\\", ""))
+
+
 def is_doubt(cards: list[Json]) -> bool:
     [card] = cards
-    detail = html.unescape(card["detail"].replace("\\", ""))
+    detail = plain(card["detail"])
     return (
         card["summary"].startswith("Possible candidate")
         and "only the words of an entry say so" in detail
@@ -111,3 +127,10 @@ def test_words_are_not_asked_where_a_code_says_that_there_is_a_tumour() -> None:
     request["prefetch"]["conditions"]["entry"].append({"resource": bone(code={"text": "Carcinoid of 2019"})})
     [before], [after] = answered(REQUEST), answered(request)
     assert (after["summary"], after["detail"]) == (before["summary"], before["detail"])
+
+
+def test_a_tumour_in_words_of_another_encoding_is_an_entry_that_could_not_be_read() -> None:
+    body = json.dumps(chart(bone(code={"text": "Neuroendokriner Tumor, @; Lebermetastasen"}))).encode()
+    answer = CLIENT.post(SERVICE, data=body.replace(b"@", b"\xfc"), content_type="application/json")
+    [card] = (answer.json or {})["cards"]
+    assert "Condition/bone could not be read" in plain(card["detail"])
