@@ -53,6 +53,8 @@ def _is_contradicted(claim: _Claim, said: str) -> bool:
     given = _words()
     if claim.is_absence and not given.absence.search(given.harmless.sub(" ", said)):
         return True
+    if claim.is_reassuring and _is_doubted(said):
+        return True
     if (
         claim.may_be_denied
         and given.denies.search(said)
@@ -60,6 +62,13 @@ def _is_contradicted(claim: _Claim, said: str) -> bool:
     ):
         return True  # what is harmless is only looked for where something denies: in most labels nothing does
     return any(_is_answered_otherwise(own, other, said) for own, other in claim.answers)
+
+
+def _is_doubted(said: str) -> bool:
+    """Whether a label takes back what reassures: "cannot be excluded", "not present, but suspicious"."""
+    given = _words()
+    left = given.harmless.sub(" ", said)
+    return bool(given.open_question.search(left) or given.doubt.search(given.denial.sub(" ", left)))
 
 
 def _is_answered_otherwise(own: re.Pattern[str], other: re.Pattern[str], said: str) -> bool:
@@ -79,6 +88,9 @@ class _Words:
     denies: re.Pattern[str]  # a label that denies as a whole
     denial: re.Pattern[str]  # a part of a label, from a word that denies to the next stop
     absence: re.Pattern[str]  # any word that says that there is nothing
+    open_question: re.Pattern[str]  # what denies a denial
+    doubt: re.Pattern[str]  # what raises a doubt, outside a denial
+    reassuring: frozenset[str]
     needed: frozenset[str]
     allowed: frozenset[str]
     answers: Mapping[str, Mapping[str, re.Pattern[str]]]
@@ -95,6 +107,9 @@ def _words() -> _Words:
         denies=re.compile(rf"^\W*{leading}|[:(–-]\s*{leading}\W*$|{anywhere}"),
         denial=re.compile(rf"{leading}[^,;:.()]*"),
         absence=_alone([*denials["leading"], *denials["anywhere"], *denials["clearing"]]),
+        open_question=_alone(given["doubts"]["open"]),
+        doubt=_alone(given["doubts"]["raised"]),
+        reassuring=frozenset(given["doubts"]["reassuring"]) | frozenset(denials["needed"]),
         needed=frozenset(denials["needed"]),
         allowed=frozenset(denials["allowed"]),
         answers={
@@ -143,6 +158,7 @@ class _Claim:
 
     guards: tuple[re.Pattern[str], ...]  # a display matches all of them
     is_absence: bool
+    is_reassuring: bool
     may_be_denied: bool
     answers: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]  # the words of its answer, and of all others
 
@@ -153,6 +169,7 @@ def _claim(names: frozenset[str]) -> _Claim:
     return _Claim(
         guards=tuple(guard for name in names for guard in guarded.get(name, ())),
         is_absence=not names.isdisjoint(given.needed),
+        is_reassuring=not names.isdisjoint(given.reassuring),
         may_be_denied=not names <= given.allowed,
         answers=tuple(
             (answers[name], _others(name, answers))

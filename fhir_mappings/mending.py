@@ -97,6 +97,10 @@ _LISTS: Mapping[str, frozenset[str]] = {
     "Specimen": frozenset({"parent"}),
 }
 _INNER_LISTS = frozenset({"coding", "extension"})
+_CONCEPTS = frozenset(
+    {"bodySite", "category", "code", "conclusionCode", "dataAbsentReason", "interpretation", "outcome"}
+    | {"reasonCode", "summary", "valueCodeableConcept"}
+)
 _CODES = frozenset({"status", "intent"})
 _BOOLEANS = frozenset({"deceasedBoolean", "doNotPerform", "valueBoolean"})
 _EXTENSIONS_READ = re.compile(
@@ -163,6 +167,7 @@ def _element(name: str, value: Any, mended: list[tuple[str, str]], *, is_list: b
         return None
     if name == "extension":
         return _read_extensions(value) or None
+    value = _as_concepts(name, name, value, mended)
     if is_list and not isinstance(value, list):
         mended.append((name, "a single value where a list belongs"))
         return [value]
@@ -199,6 +204,8 @@ def _cleaned_object(name: str, value: Json, mended: list[tuple[str, str]]) -> Js
         clean = _clean(f"{name}.identifier" if key == "identifier" else name, item, mended)
         if clean is None:
             mended.append((name, "empty members"))
+        elif key in _CONCEPTS and not isinstance(clean, str):
+            result[key] = _as_concepts(key, f"{name}.{key}", clean, mended)
         elif key in _INNER_LISTS and isinstance(clean, dict):
             mended.append((f"{name}.{key}", "a single value where a list belongs"))
             result[key] = [clean]
@@ -214,6 +221,19 @@ def _cleaned_object(name: str, value: Json, mended: list[tuple[str, str]]) -> Js
         else:
             result[key] = clean
     return result or None
+
+
+def _as_concepts(name: str, place: str, value: Any, mended: list[tuple[str, str]]) -> Any:
+    """Codings that stand where concepts belong, as concepts of one coding."""
+    if name not in _CONCEPTS:
+        return value
+    if isinstance(value, list):
+        return [_as_concepts(name, place, item, mended) for item in value]
+    if not isinstance(value, dict) or "coding" in value or not isinstance(value.get("code"), str):
+        return value
+    mended.append((place, "a coding where a concept belongs"))
+    words = {"text": value["text"]} if "text" in value else {}
+    return {"coding": [{key: item for key, item in value.items() if key != "text"}], **words}
 
 
 def _scalar(name: str, value: Any, mended: list[tuple[str, str]]) -> Any:

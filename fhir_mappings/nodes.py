@@ -24,6 +24,7 @@ class ConceptNode(Struct, gc=False):
     """A CodeableConcept, or anything that stands in its place."""
 
     text: Raw = _NO_WORDS
+    code: Any = None  # of a Coding that stands in its place
 
     coding: (
         list[CodingNode | list[Any] | str | float | bool | None] | CodingNode | str | float | bool | None

@@ -52,7 +52,7 @@ def _beside_the_code(node: Node, meanings: Meanings, found: frozenset[str]) -> f
     if node.resourceType != "DiagnosticReport" or node.conclusionCode is None:
         return found
     concluded = node.conclusionCode if isinstance(node.conclusionCode, list) else [node.conclusionCode]
-    if not all(isinstance(concept, ConceptNode) for concept in concluded):
+    if not all(isinstance(concept, ConceptNode) and concept.code is None for concept in concluded):
         return None
     return found.union(*(_concept_meanings(concept, meanings) for concept in concluded))
 
@@ -67,7 +67,7 @@ def is_concept(code: object) -> bool:
 
 
 def _is_text_only(code: object) -> bool:
-    return isinstance(code, ConceptNode) and code.coding is None
+    return isinstance(code, ConceptNode) and code.coding is None and code.code is None
 
 
 def _condition_meanings(node: Node, meanings: Meanings) -> frozenset[str]:

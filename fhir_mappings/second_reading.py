@@ -127,7 +127,7 @@ class SecondReading:
         """The meanings of a code that stood in an odd shape; None when even mending leaves no concept."""
         if "code" not in data:
             return frozenset()
-        if not is_concept(data["code"]):
+        if not is_concept(data["code"]) or not all(map(is_concept, data.get("conclusionCode") or ())):
             return None
         try:
             return all_meanings(entry.type, data, self._terminology)

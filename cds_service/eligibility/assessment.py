@@ -122,6 +122,7 @@ class Assessment:
             self.headline if self.verdict is Verdict.INCOMPLETE else None,
             sorted(_said(item) for item in self.criteria),
             sorted((item.id, item.reason) for item in self.considerations),
+            sorted((item.id, item.reason) for item in self.caveats),
         )
         return sha256(json.dumps(said).encode()).hexdigest()
 
@@ -129,4 +130,13 @@ class Assessment:
 def _said(item: CriterionResult) -> tuple[str, ...]:
     # A birthday changes the age and no fact; whether the limit is passed stands in the answer.
     value = "" if item.id == "age" else item.value or ""
-    return (item.id, item.answer, value, str(item.resolves_on or ""), *sorted(item.flags))
+    said = (item.id, item.answer, value, str(item.resolves_on or ""), *sorted(item.flags))
+    return said if item.answer is not Answer.UNKNOWN else said + _doubts(item)
+
+
+def _doubts(item: CriterionResult) -> tuple[str, ...]:
+    """What keeps an answer unknown: a new hint of the worst, as a preliminary finding, is another doubt."""
+    hints = (
+        f"{found.evidence.code}|{found.evidence.value}|{found.evidence.date}" for found in item.discarded
+    )
+    return (str(item.gap.kind) if item.gap else "", *sorted(set(hints)))

@@ -8,7 +8,7 @@ from cds_service.eligibility.assessment import Assessment, Consideration, Criter
 from cds_service.eligibility.considerations import UNSEEN, caveats, considerations
 from cds_service.eligibility.criteria import CRITERIA, ages_out_on, is_under_age
 from cds_service.eligibility.criterion import hides
-from cds_service.eligibility.headline import GATE, headline, is_firm, without_gate
+from cds_service.eligibility.headline import GATE, has_doubtful_gate, headline, is_firm, without_gate
 from cds_service.eligibility.orders import is_referred, offered, unseen_orders
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
@@ -164,7 +164,7 @@ def conclude(results: Iterable[CriterionResult], discussed: Sequence[Considerati
         (Verdict.NOT_YET, bool(firm)),
         (Verdict.BORDERLINE, bool(failed) or bool(discussed)),
         (Verdict.RESECTION_FIRST, resectable),
-        (Verdict.INCOMPLETE, lacking),
+        (Verdict.INCOMPLETE, lacking or has_doubtful_gate(results)),
     )
     return next((verdict for verdict, holds in verdicts if holds), Verdict.MEETS)
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from cds_service.eligibility.assessment import Consideration, CriterionResult
 from cds_service.eligibility.verdict import Answer, Flag, Nature, Verdict
+from fhir_mappings.facts import GapKind
 
 MAX_LENGTH = 90  # leaves room for the card's own words within the 140 characters of a CDS Hooks summary
 GATE = "unresectable"
@@ -18,6 +19,8 @@ def headline(
     asked = without_gate(results)
     if verdict is Verdict.INCOMPLETE:
         unknown = sum(item.answer is Answer.UNKNOWN for item in asked)
+        if not unknown and has_doubtful_gate(results):
+            return f"all {len(asked)} criteria met; what is recorded does not settle resectability"
         return f"{unknown} of {len(asked)} criteria lack{'s' if unknown == 1 else ''} data"
     if verdict is Verdict.RESECTION_FIRST:
         return "the liver metastases are stated to be resectable"
@@ -30,6 +33,19 @@ def headline(
 def without_gate(results: Iterable[CriterionResult]) -> tuple[CriterionResult, ...]:
     """The criteria proper; `unresectable` stands beside them and is never one of those that lack data."""
     return tuple(item for item in results if item.id != GATE)
+
+
+def has_doubtful_gate(results: Iterable[CriterionResult]) -> bool:
+    """Whether something on record may say that the metastases can be resected; that nothing does is no doubt.
+
+    Only "not stated" is asked and does not block (clinical.md 7.2); sources that disagree do (7.4, item 5).
+    """
+    return any(
+        item.id == GATE
+        and item.answer is Answer.UNKNOWN
+        and (item.gap is None or item.gap.kind is not GapKind.NOT_RECORDED)
+        for item in results
+    )
 
 
 def decisive(verdict: Verdict, results: Iterable[CriterionResult]) -> tuple[CriterionResult, ...]:

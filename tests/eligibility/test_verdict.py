@@ -146,6 +146,7 @@ CHANGING = {answer: result("primary-resected", answer, Nature.ACTIONABLE) for an
 TIME = {answer: result("stability", answer, Nature.TIME_RESOLVING) for answer in Answer}
 AGE = {answer: result("age", answer, Nature.RELATIVE) for answer in Answer}
 GATE = {answer: result("unresectable", answer, Nature.ACTIONABLE) for answer in Answer}
+GATE[U] = replace(GATE[U], gap=gap().gap)  # not stated
 
 
 def expected(
@@ -191,6 +192,18 @@ AND = {  # two criteria that only time or surgery can change: the nine rows
 @pytest.mark.parametrize(("answers", "verdict"), AND.items())
 def test_the_nine_rows_of_and(answers: tuple[Answer, Answer], verdict: Verdict):
     assert conclude((CHANGING[answers[0]], TIME[answers[1]])) is verdict
+
+
+@pytest.mark.parametrize("kind", UNSEEN)
+def test_resectability_that_is_in_doubt_forbids_a_plain_referral(kind: GapKind):
+    found = judged(facts(liver_resectability=gap(kind)))
+    assert found.verdict is Verdict.INCOMPLETE
+    assert found.headline == "all 8 criteria met; what is recorded does not settle resectability"
+
+
+def test_resectability_that_is_stated_as_uncertain_forbids_a_plain_referral():
+    found = judged(facts(liver_resectability=known(Resectability.UNCERTAIN)))
+    assert found.verdict is Verdict.INCOMPLETE
 
 
 def test_resectability_that_is_not_stated_does_not_block_but_is_asked_for():

@@ -110,7 +110,7 @@ def test_words_that_deny_a_tumour_or_name_none_in_the_liver_are_no_reason_to_spe
     [
         report(conclusion="Adenocarcinoma. No neuroendocrine differentiation."),
         report(conclusion="Neuroendocrine tumour.", status="entered-in-error"),
-        report(conclusionCode=[None, 1, "neuroendocrine tumour"]),
+        report(conclusionCode=[None, {"text": "Adenocarcinoma"}]),
         report(conclusion={"text": "neuroendocrine tumour"}),
         finding(valueString="carcinoid", dataAbsentReason={"text": "error"}),
         finding(code={"text": "Neuroendocrine tumour marker"}, valueQuantity={"value": 3}),
@@ -120,6 +120,14 @@ def test_words_that_deny_a_tumour_or_name_none_in_the_liver_are_no_reason_to_spe
 )
 def test_liver_metastases_beside_words_that_name_no_tumour_are_no_reason_to_speak(resource: Json) -> None:
     assert answered(chart(LIVER_METASTASES, resource)) == []
+
+
+@pytest.mark.parametrize(
+    "concluded", [[True], ["94222008"], [1, {"text": "neuroendocrine tumour"}]], ids=repr
+)
+def test_a_conclusion_that_cannot_be_read_may_name_the_tumour(concluded: list[Any]) -> None:
+    [card] = answered(chart(LIVER_METASTASES, report(conclusionCode=concluded)))
+    assert "DiagnosticReport/path could not be read" in plain(card["detail"])
 
 
 def test_words_are_not_asked_where_a_code_says_that_there_is_a_tumour() -> None:
