@@ -29,6 +29,7 @@ from fhir_mappings.readers.conditions import (
 )
 from fhir_mappings.relevance import LABELLED_MALIGNANCY, labels
 from fhir_mappings.resource import Resource, Use, codings, intent
+from fhir_mappings.valueset import normalise_system
 
 
 @cache
@@ -241,6 +242,7 @@ def carcinoid_heart_disease(chart: Chart) -> Fact[Presence]:
 
 # --- orders -----------------------------------------------------------------------------------------------------------
 
+_SNOMED = "http://snomed.info/sct"
 _ORDERS = {
     "order-transplant-referral": OrderKind.TRANSPLANT_REFERRAL,
     "imaging-somatostatin-receptor-pet": OrderKind.SOMATOSTATIN_RECEPTOR_PET,
@@ -298,11 +300,19 @@ def _order(item: Resource, kind: OrderKind) -> OpenOrder:
     meant, doubt = intent(item.data), item.why
     if not doubt and meant is Use.CANDIDATE:
         doubt = "its intent is not one that FHIR defines"
+    if not doubt and kind is OrderKind.TRANSPLANT_REFERRAL and _is_for_any_organ(item):
+        doubt = "its organ is not stated"
     state = OrderState.PROPOSED if meant is Use.DROP else _STATES.get(str(item.data.get("status")))
     is_clear = not doubt and state is not None
     return OpenOrder(
         kind, item.reference, item.date, state if state and is_clear else OrderState.DOUBTFUL, doubt
     )
+
+
+def _is_for_any_organ(item: Resource) -> bool:
+    """Whether nothing says that a referral is for the liver: the code of SNOMED CT is for any organ (terminology.md 2 j)."""
+    systems = {normalise_system(coding.get("system")) for coding in codings(item.data.get("code"))}
+    return systems == {_SNOMED} and not _names(item, "liver")
 
 
 def _kind(item: Resource) -> OrderKind | None:

@@ -33,7 +33,7 @@ def worded(name: str, text: str) -> Json:
 def with_entry(key: str, resource: Json) -> Json:
     request = copy.deepcopy(REQUEST)
     request["prefetch"][key].pop("total", None)
-    request["prefetch"][key]["entry"].append({"resource": resource})
+    request["prefetch"][key].setdefault("entry", []).append({"resource": resource})
     return request
 
 
@@ -153,3 +153,35 @@ def test_resectability_in_dispute_forbids_a_plain_referral(resource: Json) -> No
     [card] = answered(with_entry("observations", resource))
     assert card["summary"].startswith("Possible candidate: all 8 criteria met")
     assert "not stated" not in card["summary"]
+
+
+def referral(text: str | None, *systems: str) -> Json:
+    codings = [{"system": system, "code": "306316000"} for system in (SCT, *systems)]
+    code = {"coding": codings} | ({"text": text} if text else {})
+    given = {"resourceType": "ServiceRequest", "id": "asked", "status": "active", "intent": "order"}
+    return given | {"code": code, "subject": {"reference": PATIENT}, "authoredOn": "2026-11-01"}
+
+
+@pytest.mark.parametrize("text", ["Referral to liver transplant clinic", "Lebertransplantation"])
+def test_an_active_referral_for_the_liver_is_answered_with_no_card(text: str) -> None:
+    assert answered(with_entry("orders", referral(text))) == []
+
+
+@pytest.mark.parametrize("text", [None, "Referral to transplant clinic"])
+def test_a_referral_whose_organ_nobody_states_silences_nothing_and_recommends_nothing(
+    text: str | None,
+) -> None:
+    [card] = answered(with_entry("orders", referral(text)))
+    assert "not known whether one is active" in card["summary"]
+    assert not any(item.get("isRecommended") for item in card.get("suggestions", ()))
+
+
+@pytest.mark.parametrize(
+    "text", ["Referral to transplant nephrology", "Stammzelltransplantation", "Fecal microbiota transplant"]
+)
+def test_a_referral_for_something_else_is_none(text: str) -> None:
+    assert is_plain_referral(with_entry("orders", referral(text)))
+
+
+def test_a_code_that_a_site_has_given_the_meaning_is_for_the_liver() -> None:
+    assert answered(with_entry("orders", referral(None, "urn:site"))) == []

@@ -386,7 +386,8 @@ def test_an_id_that_fhir_allows_may_have_64_characters() -> None:
 
 def referral(**elements: Any) -> Json:
     given = {"resourceType": "ServiceRequest", "id": "asked", "status": "active", "intent": "order"}
-    given |= {"code": coded(SCT, "306316000"), "subject": {"reference": PATIENT}, "authoredOn": "2026-11-01"}
+    code = coded(SCT, "306316000") | {"text": "Liver transplant evaluation"}
+    given |= {"code": code, "subject": {"reference": PATIENT}, "authoredOn": "2026-11-01"}
     return given | elements
 
 

@@ -31,6 +31,7 @@ from tests.builders import (
 )
 
 TRANSPLANT, WAITING, REFERRAL = f"{SCT}|18027006", f"{SCT}|471300007", f"{SCT}|306316000"
+LIVER_REFERRAL = f"{REFERRAL}|Referral for liver transplant evaluation"
 
 
 # --- transplant -------------------------------------------------------------------------------------------------------
@@ -301,25 +302,28 @@ def test_an_open_order_is_known_by_its_code(code: str, kind: OrderKind) -> None:
 @pytest.mark.parametrize(
     ("item", "state"),
     [
-        (order(REFERRAL), OrderState.ACTIVE),
-        (order(REFERRAL, status="on-hold"), OrderState.ON_HOLD),
-        (order(REFERRAL, status="draft"), OrderState.DRAFT),
-        (order(REFERRAL, status="completed"), OrderState.COMPLETED),
-        (order(REFERRAL, status="unknown"), OrderState.DOUBTFUL),
-        (order(REFERRAL, status="enroute"), OrderState.DOUBTFUL),
-        (order(REFERRAL, intent="proposal"), OrderState.PROPOSED),
-        (order(REFERRAL, intent="plan"), OrderState.PROPOSED),
-        (order(REFERRAL, intent="Plan"), OrderState.PROPOSED),
-        (order(REFERRAL, intent="directive"), OrderState.PROPOSED),
-        (order(REFERRAL, intent="option"), OrderState.PROPOSED),
-        (order(REFERRAL, status="draft", intent="proposal"), OrderState.PROPOSED),
-        (order(REFERRAL, intent="original-order"), OrderState.ACTIVE),
-        (order(REFERRAL, intent="filler-order"), OrderState.ACTIVE),
-        (order(REFERRAL, intent="wish"), OrderState.DOUBTFUL),
-        (order(REFERRAL, modifierExtension=[{"url": "urn:x", "valueBoolean": True}]), OrderState.DOUBTFUL),
+        (order(LIVER_REFERRAL), OrderState.ACTIVE),
+        (order(LIVER_REFERRAL, status="on-hold"), OrderState.ON_HOLD),
+        (order(LIVER_REFERRAL, status="draft"), OrderState.DRAFT),
+        (order(LIVER_REFERRAL, status="completed"), OrderState.COMPLETED),
+        (order(LIVER_REFERRAL, status="unknown"), OrderState.DOUBTFUL),
+        (order(LIVER_REFERRAL, status="enroute"), OrderState.DOUBTFUL),
+        (order(LIVER_REFERRAL, intent="proposal"), OrderState.PROPOSED),
+        (order(LIVER_REFERRAL, intent="plan"), OrderState.PROPOSED),
+        (order(LIVER_REFERRAL, intent="Plan"), OrderState.PROPOSED),
+        (order(LIVER_REFERRAL, intent="directive"), OrderState.PROPOSED),
+        (order(LIVER_REFERRAL, intent="option"), OrderState.PROPOSED),
+        (order(LIVER_REFERRAL, status="draft", intent="proposal"), OrderState.PROPOSED),
+        (order(LIVER_REFERRAL, intent="original-order"), OrderState.ACTIVE),
+        (order(LIVER_REFERRAL, intent="filler-order"), OrderState.ACTIVE),
+        (order(LIVER_REFERRAL, intent="wish"), OrderState.DOUBTFUL),
+        (
+            order(LIVER_REFERRAL, modifierExtension=[{"url": "urn:x", "valueBoolean": True}]),
+            OrderState.DOUBTFUL,
+        ),
         (order(f"{REFERRAL}|Referral for kidney and liver transplant"), OrderState.ACTIVE),
-        (order(REFERRAL, authoredOn=None), OrderState.ACTIVE),
-        (order(REFERRAL, authoredOn="2015-01-01"), OrderState.ACTIVE),
+        (order(LIVER_REFERRAL, authoredOn=None), OrderState.ACTIVE),
+        (order(LIVER_REFERRAL, authoredOn="2015-01-01"), OrderState.ACTIVE),
         (order(f"{LOINC}|36046-1", status="draft"), OrderState.DRAFT),
         (order(f"{SCT}|40701008|Echocardiography of the heart"), OrderState.ACTIVE),
         (order(f"{LOINC}|36046-1", intent="plan"), OrderState.PROPOSED),
