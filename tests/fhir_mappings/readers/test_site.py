@@ -39,6 +39,8 @@ ANYWHERE = f"{SCT}|1288045008"  # well-differentiated NET, no site
         ("C7A.093", "kidney", PortalClass.NOT_PORTAL),
         ("C7A.092", "stomach", PortalClass.REVIEW),
         ("C7A.029", "large-intestine", PortalClass.UNKNOWN),
+        ("C7A.094", "foregut", PortalClass.UNKNOWN),
+        ("C7A.096", "hindgut", PortalClass.UNKNOWN),
         ("D3A.012", "ileum", PortalClass.PORTAL),
     ],
 )
@@ -50,9 +52,27 @@ def test_a_code_names_its_site_and_the_site_its_portal_class(
     assert (value.sites, value.portal_class, value.classes) == ((site,), portal, (portal,))
 
 
-@pytest.mark.parametrize("code", ["C7A.00", "C7A.094", "C7A.096", "C7A.098", "C7A.1", "C7A.8"])
+@pytest.mark.parametrize("code", ["C7A.00", "C7A.098", "C7A.1", "C7A.8"])
 def test_a_code_that_names_no_organ_is_no_site(code: str) -> None:
     assert facts_of(condition(f"{ICD_CM}|{code}")).primary_site.gap is not None
+
+
+@pytest.mark.parametrize(
+    ("region", "organ", "sites"),
+    [
+        ("C7A.094", "C7A.012", ("foregut", "ileum")),
+        ("C7A.096", "C7A.012", ("hindgut", "ileum")),
+        ("C7A.095", "C7A.012", ("ileum",)),  # a part of the midgut
+        ("C7A.094", "C7A.010", ("duodenum",)),
+    ],
+)
+def test_a_region_beside_an_organ_is_a_primary_of_its_own_unless_it_holds_the_organ(
+    region: str, organ: str, sites: tuple[str, ...]
+) -> None:
+    found = facts_of(condition(f"{ICD_CM}|{region}"), condition(f"{ICD_CM}|{organ}")).primary_site.value
+    assert found is not None
+    assert found.sites == sites
+    assert (found.portal_class is PortalClass.UNKNOWN) is (len(sites) > 1)
 
 
 def test_the_body_site_names_the_organ_where_the_code_does_not() -> None:
