@@ -16,6 +16,7 @@ from typing import Any, Final
 from fhir_mappings.facts import OrderKind
 from fhir_mappings.inputs import inputs
 from fhir_mappings.mending import mend
+from fhir_mappings.metastasis_words import named_in
 from fhir_mappings.ownership import patient_named
 from fhir_mappings.readers.care import order_kind, organ_words
 from fhir_mappings.relevance import all_meanings, labels
@@ -48,7 +49,8 @@ _BY_ORDER: Final[Mapping[OrderKind, DraftKind]] = {
     OrderKind.TRANSPLANT_REFERRAL: DraftKind.TRANSPLANT_EVALUATION,
     OrderKind.SOMATOSTATIN_RECEPTOR_PET: DraftKind.RECEPTOR_IMAGING,
 }
-_CODES = ("code", "medicationCodeableConcept")  # of a ServiceRequest, of a MedicationRequest
+# Of a ServiceRequest, and of a MedicationRequest in R4 and R5; the display of a reference is its words.
+_CODES = ("code", "medicationCodeableConcept", "medication", "medicationReference")
 _GONE = ("cancelled", "revoked", "entered-in-error", "completed", "stopped")
 _ORGAN_UNKNOWN = "order-transplant-referral"  # its code is for any organ (terminology.md 2 j)
 
@@ -108,6 +110,8 @@ def _may_name_the_tumour(condition: dict[str, Any], terminology: Terminology) ->
     mended, _ = mend(condition)
     if not isinstance(mended.get("code", {}), dict):
         return True
+    if any(named.in_liver for label in labels(mended.get("code")) for named in named_in(label)):
+        return True  # liver metastases in words, which patient-view would speak of, too
     try:
         return not wanted.isdisjoint(all_meanings("Condition", mended, terminology))
     except (TypeError, AttributeError):  # a code that is no text, which the record names when it is read
@@ -140,11 +144,23 @@ def _drafted(resource: Json, terminology: Terminology, own: Lookup) -> DraftedOr
 
 
 def _coded(resource: Json) -> Iterator[Json]:
+    """The concepts that say what an order is for, in whatever shape a draft has them."""
     for name in _CODES:
         given = resource.get(name)
-        yield from (
-            code for code in (given if isinstance(given, list) else [given]) if isinstance(code, dict)
-        )
+        for item in given if isinstance(given, list) else [given]:
+            if isinstance(item, dict):
+                yield _concept(item)
+
+
+def _concept(item: Json) -> Json:
+    """A concept: in a CodeableReference (R5), as a lone coding, or in the words of a reference."""
+    if isinstance(item.get("concept"), dict):
+        item = item["concept"]
+    if isinstance(item.get("code"), str) and "coding" not in item:
+        return {"coding": [item], "text": item.get("text")}
+    coding = item.get("coding")
+    words = item.get("text", item.get("display"))
+    return {"coding": [coding] if isinstance(coding, dict) else coding, "text": words}
 
 
 def _kind(meanings: Collection[str], text: str, order: OrderKind | None) -> DraftKind | None:

@@ -73,11 +73,17 @@ def occasion(context: Context, terminology: Terminology, own: Lookup) -> Occasio
 def _considered(
     context: OrderSignContext, drafted: tuple[DraftedOrder, ...]
 ) -> list[tuple[DraftedOrder, bool]]:
-    """Every draft order, and whether it is what the user has just chosen or is about to sign."""
+    """Every draft order, and whether it is what the user has just chosen or is about to sign.
+
+    A selection by a URN, which drafts do not carry as their id, may mean any of them.
+    """
     if not isinstance(context, OrderSelectContext):
         return [(item, True) for item in drafted]
-    chosen = {"/".join(selection.split("/")[-2:]) for selection in context.selections}
-    return [(item, _is_chosen(item.reference, chosen)) for item in drafted]
+    chosen = {"/".join(selection.split("/_history/")[0].split("/")[-2:]) for selection in context.selections}
+    considered = [(item, _is_chosen(item.reference, chosen)) for item in drafted]
+    if any(item.startswith("urn:") for item in chosen) and not any(is_new for _, is_new in considered):
+        return [(item, True) for item in drafted]
+    return considered
 
 
 def _is_chosen(reference: str | None, chosen: set[str]) -> bool:

@@ -151,9 +151,41 @@ def test_a_draft_for_another_patient_is_no_draft_for_this_one(subject: Json, *, 
     assert bool(found) is counts
 
 
-def test_a_code_in_a_list_is_a_code() -> None:
-    code: Any = [coded("306316000")]
+@pytest.mark.parametrize(
+    "code",
+    [
+        [coded("306316000")],
+        {"system": SNOMED, "code": "306316000"},
+        {"coding": {"system": SNOMED, "code": "306316000"}, "text": "Liver"},
+        {"concept": coded("306316000")},  # a CodeableReference of R5
+        {"text": "OLT work-up"},
+        {"text": "Evaluation for transplant (liver)"},
+    ],
+    ids=repr,
+)
+def test_a_draft_is_read_in_whatever_shape_its_code_has(code: Any) -> None:
     assert kind_of(draft(code)) is DraftKind.TRANSPLANT_EVALUATION
+
+
+@pytest.mark.parametrize("name", ["medicationReference", "medicationCodeableConcept", "medication"])
+def test_a_medication_may_be_named_by_a_reference(name: str) -> None:
+    given = {"display": "Lutathera 7.4 GBq"} if name == "medicationReference" else {"text": "Lutathera"}
+    order = {"resourceType": "MedicationRequest", name: {"concept": given} if name == "medication" else given}
+    assert kind_of({"entry": [{"resource": order}]}) is DraftKind.RADIONUCLIDE_THERAPY
+
+
+@pytest.mark.parametrize(
+    ("text", "concerns"),
+    [
+        ("Liver metastases", True),
+        ("Lebermetastasen", True),
+        ("No liver metastases", False),
+        ("Liver cyst", False),
+    ],
+)
+def test_a_new_problem_in_words_concerns_us_as_it_does_on_the_list(text: str, *, concerns: bool) -> None:
+    condition = {"resourceType": "Condition", "code": {"text": text}}
+    assert names_the_tumour({"entry": [{"resource": condition}]}, terminology()) is concerns
 
 
 @pytest.mark.parametrize(
