@@ -13,7 +13,7 @@ from typing import Any
 
 from fhir_mappings.facts import Evidence
 from fhir_mappings.valueset import Terminology
-from fhir_mappings.when import PartialDate, parse_date, span
+from fhir_mappings.when import PartialDate, recorded_date, span
 
 Json = Mapping[str, Any]
 _ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -118,12 +118,12 @@ def clinical_date(kind: str, data: Json) -> PartialDate | None:
     """The day a resource speaks of: of the specimen, imaging, operation, onset or order; never the day of issue."""
     prefix = _DATED_BY.get(kind)
     if prefix is None:
-        return parse_date(data.get("authoredOn"))
-    single = parse_date(data.get(f"{prefix}DateTime")) or parse_date(data.get(f"{prefix}Instant"))
+        return recorded_date(data.get("authoredOn"))
+    single = recorded_date(data.get(f"{prefix}DateTime")) or recorded_date(data.get(f"{prefix}Instant"))
     period = data.get(f"{prefix}Period")
     if single is None and isinstance(period, Mapping):
-        single = span(parse_date(period.get("start")), parse_date(period.get("end")))
-    recorded = parse_date(data.get("recordedDate")) if kind == "Condition" else None
+        single = span(recorded_date(period.get("start")), recorded_date(period.get("end")))
+    recorded = recorded_date(data.get("recordedDate")) if kind == "Condition" else None
     if single is not None and recorded is not None and single.earliest > recorded.latest:
         return recorded  # an onset after the day it was recorded on is a slip of the pen
     return single or recorded
@@ -187,8 +187,8 @@ def _condition_standing(data: Json, on: date) -> tuple[Use, str, bool, bool]:
 def abated_on(data: Json) -> PartialDate | None:
     """The day by which a Condition was over; a period that has no end may go on."""
     period = data.get("abatementPeriod")
-    ended = parse_date(period.get("end")) if isinstance(period, Mapping) else None
-    return parse_date(data.get("abatementDateTime")) or ended
+    ended = recorded_date(period.get("end")) if isinstance(period, Mapping) else None
+    return recorded_date(data.get("abatementDateTime")) or ended
 
 
 def has_abated(data: Json, on: date) -> bool:

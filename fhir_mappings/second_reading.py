@@ -150,12 +150,19 @@ class SecondReading:
         )
 
     def on_the_day(self, resources: Iterable[Resource]) -> Iterator[Resource]:
-        """Resources as they stood on the day: what is dated later is set aside."""
+        """Resources as they stood on the day: what is dated later is set aside.
+
+        A moment that is later by its own clock alone may be past: it counts as a doubt.
+        """
         for item in resources:
-            if item.date is not None and item.date.earliest > self._on:
+            if item.date is None or item.date.earliest <= self._on:
+                yield item
+            elif not item.date.may_lie_by(self._on):
                 yield replace(item, use=Use.DROP, why="dated after the day of evaluation")
             else:
-                yield item
+                use = Use.DROP if item.use is Use.DROP else Use.CANDIDATE
+                why = item.why or "dated after the day of evaluation by its own clock"
+                yield replace(item, use=use, why=why, date=item.date.on_any_clock())
 
     def decoded(self, entry: Entry) -> Json | None:
         """A resource as it was sent; one that cannot be decoded may say anything."""

@@ -2,10 +2,14 @@
 
 import re
 from calendar import monthrange
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta, timezone
 
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T\S+)?)?)?")
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(T\S+)?)?)?")
+_LAST_CLOCK = timezone(timedelta(hours=-12))  # where a day ends last
+_YEARS = range(
+    1905, 2200
+)  # others stand for "no day": 0001, 1753, 1900, 9999 are what databases and forms put there
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,17 +17,27 @@ class PartialDate:
     """The calendar days that a FHIR `date`, `dateTime` or `Period` can mean, from `earliest` to `latest`.
 
     A `dateTime` counts as the day that is written, in the time zone that is written: that is the day the
-    clinician saw on the calendar. `text` is the value as recorded.
+    clinician saw on the calendar. `text` is the value as recorded. `soonest` is the day of a moment on the clock that
+    is furthest behind; None without a time zone.
     """
 
     earliest: date
     latest: date
     text: str
+    soonest: date | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_exact(self) -> bool:
         """Tell whether only one day fits."""
         return self.earliest == self.latest
+
+    def may_lie_by(self, on: date) -> bool:
+        """Whether it may have come by the end of a day: a moment does so where any place's clock says so."""
+        return self.earliest <= on or (self.soonest is not None and self.soonest <= on)
+
+    def on_any_clock(self) -> "PartialDate":
+        """The same moment, from its day on the clock that is furthest behind."""
+        return self if self.soonest is None else replace(self, earliest=min(self.soonest, self.earliest))
 
     def __str__(self) -> str:
         return self.earliest.isoformat() if self.earliest == self.latest else self.text
@@ -34,10 +48,26 @@ def parse_date(text: object) -> PartialDate | None:
     match = _DATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         return None
-    year, month, day = match.groups()
+    year, month, day, time = match.groups()
     try:
-        return _days(int(year), int(month) if month else None, int(day) if day else None, match[0][:10])
+        found = _days(int(year), int(month) if month else None, int(day) if day else None, match[0][:10])
     except ValueError:  # the 31st of June, the 13th month, the year 0000
+        return None
+    return found if time is None else replace(found, soonest=_soonest(match[0]))
+
+
+def recorded_date(text: object) -> PartialDate | None:
+    """A date of a record: a year in which nothing can have been recorded of anyone alive stands for no day at all."""
+    found = parse_date(text)
+    return found if found is not None and found.earliest.year in _YEARS else None
+
+
+def _soonest(text: str) -> date | None:
+    """The day of a moment at UTC-12; None without a time zone, as then the clock is the clinician's."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(_LAST_CLOCK).date() if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
 
 
@@ -56,7 +86,7 @@ def span(start: PartialDate | None, end: PartialDate | None) -> PartialDate | No
         return start or end
     if end.latest < start.earliest:  # written the wrong way round: nothing can be concluded
         return None
-    return PartialDate(start.earliest, end.latest, f"{start.text}/{end.text}")
+    return PartialDate(start.earliest, end.latest, f"{start.text}/{end.text}", start.soonest)
 
 
 def surely_before(day: PartialDate | None, other: PartialDate | None) -> bool:

@@ -3,7 +3,7 @@
 from fhir_mappings.chart import Chart
 from fhir_mappings.facts import Discarded, Evidence, Fact, Gap, GapKind
 from fhir_mappings.resource import Resource, Use
-from fhir_mappings.when import PartialDate, parse_date
+from fhir_mappings.when import PartialDate, parse_date, recorded_date
 
 
 def _patients(chart: Chart) -> list[Resource]:
@@ -21,7 +21,7 @@ def birth_date(chart: Chart) -> Fact[PartialDate]:
         return Fact(gap=Gap(GapKind.CONFLICTING, "Date of birth: versions of the patient disagree."))
     if texts[0] is None:
         return Fact(gap=Gap(GapKind.NOT_RECORDED, "Date of birth: not on record."))
-    found = parse_date(texts[0])
+    found = recorded_date(texts[0])
     if found is None or found.earliest > chart.on:
         return Fact(gap=Gap(GapKind.UNREADABLE, "Date of birth: what is recorded is no day in the past."))
     return Fact(found, (Evidence(patients[0].reference, "birthDate", value=str(texts[0])),))
@@ -43,7 +43,7 @@ def _deceased(chart: Chart, patient: Resource) -> Fact[bool]:
     if (day := parse_date(data.get("deceasedDateTime"))) is None:
         return Fact(gap=Gap(GapKind.NOT_RECORDED, "Vital status: not on record."))
     evidence = Evidence(reference, "deceasedDateTime", day, value=str(day))
-    if day.earliest <= chart.on:
+    if day.may_lie_by(chart.on):  # also one long ago that is no day: that the patient died was recorded
         return Fact(True, (evidence,))  # noqa: FBT003  the value of the fact
     gap = Gap(GapKind.NOT_RECORDED, "Vital status: no death by the day of evaluation.")
     return Fact(gap=gap, discarded=(Discarded(evidence, "dated after the day of evaluation"),))

@@ -41,7 +41,7 @@ from fhir_mappings.readers.tumour import differentiation, histologic_grade
 from fhir_mappings.readers.tumour_links import REFUSALS, links, tissue_of
 from fhir_mappings.resource import Resource, Use, codings
 from fhir_mappings.site_relations import overlap
-from fhir_mappings.when import PartialDate, parse_date
+from fhir_mappings.when import PartialDate, recorded_date
 
 _G1 = Interval(
     Decimal(0), Decimal(3), low_closed=True, high_closed=False
@@ -275,7 +275,7 @@ def _tissue(chart: Chart, item: Resource) -> Tissue:
 def _collected(chart: Chart, item: Resource) -> PartialDate | None:
     specimen = chart.by_reference(item.data.get("specimen"))
     collection = specimen.data.get("collection") if specimen is not None else None
-    return parse_date(collection.get("collectedDateTime")) if isinstance(collection, Mapping) else None
+    return recorded_date(collection.get("collectedDateTime")) if isinstance(collection, Mapping) else None
 
 
 # --- mitoses ----------------------------------------------------------------------------------------------------------
