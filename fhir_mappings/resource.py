@@ -46,6 +46,7 @@ class Resource:
     is_negated: bool = False
     identifiers: tuple[str, ...] = ()  # business identifiers, "system|value"
     updated: str = ""  # meta.lastUpdated
+    server: str = ""  # where it stands, by its fullUrl
 
     def evidence(
         self, element: str, value: str | None = None, coding: Json | None = None, display: str | None = None

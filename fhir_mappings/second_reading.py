@@ -14,6 +14,7 @@ from fhir_mappings.facts import Mending
 from fhir_mappings.mending import mend, needs_mending, selected
 from fhir_mappings.nodes import Entry, Node
 from fhir_mappings.record import PatientRecord
+from fhir_mappings.reference import server_of
 from fhir_mappings.relevance import (
     LABELLED_MALIGNANCY,
     LABELLED_METASTASIS,
@@ -145,9 +146,9 @@ class SecondReading:
         if use is Use.USE and raw.get("modifierExtension"):
             use, why = Use.CANDIDATE, "it carries a modifier extension, which may change its meaning"
         day = clinical_date(kind, data)
-        return Resource(
-            kind, entry.reference, data, meanings, day, use, why, is_current, is_negated, *identity(raw)
-        )
+        server = server_of(entry.full_url)
+        said = (meanings, day, use, why, is_current, is_negated, *identity(raw), server)
+        return Resource(kind, entry.reference, data, *said)
 
     def on_the_day(self, resources: Iterable[Resource]) -> Iterator[Resource]:
         """Resources as they stood on the day: what is dated later is set aside.

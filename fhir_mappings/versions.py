@@ -51,7 +51,7 @@ def _corrected(resources: Sequence[Resource]) -> Iterator[Resource]:
     }
     for item in resources:
         correction = corrections.get(_finding(item)) if item.identifiers else None
-        is_old = correction is not None and correction is not item and item.updated < correction.updated
+        is_old = correction is not None and "" < item.updated < correction.updated
         yield replace(item, use=Use.DROP, why="replaced by a newer version") if is_old else item
 
 
@@ -59,20 +59,45 @@ def _newest(resources: Sequence[Resource]) -> Iterator[Resource]:
     groups: dict[str, list[Resource]] = {}
     for item in resources:
         groups.setdefault(item.reference, []).append(item)
-    for versions in groups.values():
-        if len(versions) == 1:
-            yield versions[0]
+    for copies in groups.values():
+        if len(copies) == 1:
+            yield copies[0]
             continue
-        distinct = [item for index, item in enumerate(versions) if item not in versions[:index]]
-        newest = max(item.updated for item in distinct)
-        for item in distinct:
-            is_old = item.updated < newest
-            yield replace(item, use=Use.DROP, why="replaced by a newer version") if is_old else item
+        for versions in _by_server(copies):
+            yield from _versions(versions)
+
+
+def _by_server(copies: Sequence[Resource]) -> Iterator[Sequence[Resource]]:
+    """What has one id on two servers is two things; where not more than one server is named, it is one."""
+    servers = dict.fromkeys(item.server for item in copies)
+    if len(servers.keys() - {""}) <= 1:
+        yield copies
+        return
+    for server in servers:
+        yield [item for item in copies if item.server == server]
+
+
+def _versions(versions: Sequence[Resource]) -> Iterator[Resource]:
+    """What counts of the versions of one thing: the newest, or all where one does not say when it is of."""
+    distinct = [item for index, item in enumerate(versions) if item not in versions[:index]]
+    newest = max(item.updated for item in distinct) if all(item.updated for item in distinct) else ""
+    for item in distinct:
+        is_old = item.updated < newest
+        yield replace(item, use=Use.DROP, why="replaced by a newer version") if is_old else item
 
 
 def _finding(item: Resource) -> object:
-    """What a correction has in common with what it corrects: identifiers, codes, specimen and day."""
-    specimen = item.data.get("specimen")
-    text = specimen.get("reference") if isinstance(specimen, Mapping) else None
-    codes = tuple((coding.get("system"), coding.get("code")) for coding in codings(item.data.get("code")))
-    return item.kind, item.identifiers, codes, text, item.date
+    """What a correction has in common with what it corrects: identifiers, codes, specimen, body site and day."""
+    parts = (_named(item.data.get(name)) for name in ("code", "specimen", "bodySite"))
+    return item.kind, item.identifiers, *parts, item.date
+
+
+def _named(element: object) -> object:
+    """What an element names: a reference, codes, or words where it has neither."""
+    if isinstance(element, list):
+        return tuple(map(_named, element))
+    if not isinstance(element, Mapping):
+        return None
+    codes = tuple((coding.get("system"), coding.get("code")) for coding in codings(element))
+    said = element.get("reference") or codes or element.get("text") or element.get("display")
+    return said if isinstance(said, str | tuple) else None if said is None else str(said)
