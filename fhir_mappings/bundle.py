@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -34,11 +34,39 @@ def bundle_state(bundle: Node, entries: Sequence[Entry], kind: str = "") -> Part
     if any(map(is_error, outcomes)):
         return PartState.FAILED
     says_more = _has_next(bundle) or any(map(says_not_all, outcomes)) or _lacks_matches(bundle, kind)
+    says_more = says_more or is_cut(bundle)
     return PartState.TRUNCATED if says_more or has_odd(bundle, types) else PartState.COMPLETE
 
 
 def _has_next(bundle: Node) -> bool:
     return any(True for _ in _nexts(bundle))
+
+
+_WITHHELD = frozenset(
+    {"REDACTED", "MASKED"}
+)  # v3-ObservationValue, by which a server marks what it gave in part
+_CUT = _WITHHELD | {"SUBSETTED"}
+
+
+def is_cut(bundle: Node) -> bool:
+    """Whether a Bundle is marked as a part of the whole; marks in another encoding may say so."""
+    try:
+        return not _CUT.isdisjoint(_marks(orjson.loads(bytes(bundle.meta))))
+    except orjson.JSONDecodeError:
+        return True
+
+
+def is_withheld(meta: object) -> bool:
+    """Whether a resource is marked as one of which something was withheld."""
+    return not _WITHHELD.isdisjoint(_marks(meta))
+
+
+def _marks(meta: object) -> Iterator[str]:
+    """The codes of the security labels and tags."""
+    given = meta if isinstance(meta, Mapping) else {}
+    for coding in (*listed(given.get("security")), *listed(given.get("tag"))):
+        if isinstance(coding, Mapping) and isinstance(code := coding.get("code"), str):
+            yield code.strip().upper()
 
 
 def next_link(bundle: Node) -> str | None:

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from fhir_mappings.reference import encoded
 
 _NO_WORDS = Raw(b"")
+_NO_META = Raw(b"null")
 
 
 class CodingNode(Struct, gc=False):
@@ -59,10 +60,12 @@ class SearchNode(Struct, gc=False):
 
 
 class LinkNode(Struct, gc=False):
-    """Bundle.link."""
+    """Bundle.link, or Patient.link: to another record of the same person."""
 
     relation: Any = None
     url: Any = None
+    other: Any = None
+    type: Any = None
 
 
 class EntryNode(Struct, gc=False):
@@ -111,6 +114,7 @@ class Node(Struct, gc=False):
     )
     link: list[LinkNode | list[Any] | str | float | bool | None] | LinkNode | str | float | bool | None = None
     total: Any = None  # of a Bundle of search results
+    meta: Raw = _NO_META  # bytes: most of it is never looked at
     birthDate: Any = None  # noqa: N815  FHIR's own name
     deceasedBoolean: Any = None  # noqa: N815  FHIR's own name
     deceasedDateTime: Any = None  # noqa: N815  FHIR's own name

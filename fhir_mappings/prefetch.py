@@ -7,6 +7,7 @@ the prefetch by hand may bring one part in several rows under names of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -18,13 +19,15 @@ from fhir_mappings.bundle import (
     RawBundle,
     bundle_state,
     entries_of,
+    is_cut,
     listed,
     next_link,
     raw_resources,
 )
 from fhir_mappings.nodes import Entry, Node, PrefetchValue
-from fhir_mappings.ownership import owner_of, urls_of_patients
+from fhir_mappings.ownership import links_of_patients, owner_of, urls_of_patients
 from fhir_mappings.record import NODE, PARTS, PatientRecord
+from fhir_mappings.reference import base
 
 _WORST_FIRST = (PartState.FAILED, PartState.TRUNCATED, PartState.NOT_SENT, PartState.COMPLETE)
 Prefetch = Mapping[str, PrefetchValue] | None
@@ -83,11 +86,13 @@ def read_prefetch(  # noqa: PLR0913  what a record can be made of
     aliases: Aliases = {},  # noqa: B006  never written to
     fetched: Mapping[str, Fetched] = {},
     added: Mapping[str, bytes] = {},
+    server: str | None = None,
 ) -> PatientRecord:
     """Make the record of `Patient/{patient_id}` from the decoded `prefetch` of a hook request and its body.
 
     `aliases` are the names under which a site sends the rows of a part, `fetched` is what was asked for beside them
-    (by key), `added` are Bundles of a part that only the context of the call holds. Other keys are ignored.
+    (by key), `added` are Bundles of a part that only the context of the call holds. Other keys are ignored. `server` is
+    the FHIR server of the patient, if that is known: a subject with this id on another server is somebody else.
 
     A key that is absent counts as not sent, null or an empty Bundle as read and empty, an OperationOutcome or anything
     that is no FHIR as failed, a Bundle that says that there is more than it holds as truncated (cds-hooks.md 2.3,
@@ -101,23 +106,26 @@ def read_prefetch(  # noqa: PLR0913  what a record can be made of
         answers = [_read_row(row, kind, patient_id) for row in rows[key]]
         states[kind] = min((state for state, _ in answers), key=_WORST_FIRST.index)
         entries += [entry for _, arrived in answers for entry in arrived]
-    states |= dict.fromkeys(_mixed_up(entries, patient_id), PartState.FAILED)
+    urls = urls_of_patients(entries)
+    linked = links_of_patients(entries, urls).get(patient_id, frozenset())
+    states |= dict.fromkeys(_mixed_up(entries, {None, patient_id, *linked}, urls), PartState.FAILED)
     context = [_page(f"context.{key}", 0, data) for key, data in added.items()]
     entries += [entry for page in context for entry in _entries(page)]
     pages = [*(page for key in rows for row in rows[key] for page in row.pages), *context]
-    return PatientRecord(
-        f"Patient/{patient_id}", tuple(entries), states, _Source(body, pages), urls_of_patients(entries)
-    )
+    source = _Source(body, pages)
+    home = base(server) if server else ""
+    return PatientRecord(f"Patient/{patient_id}", tuple(entries), states, source, urls, linked, home)
 
 
-def _mixed_up(entries: Sequence[Entry], patient_id: str) -> set[str]:
+def _mixed_up(
+    entries: Sequence[Entry], own_ids: AbstractSet[str | None], urls: Mapping[str, str]
+) -> set[str]:
     """The types of which everything that arrived names another patient."""
-    urls = urls_of_patients(entries)
     foreign: set[str] = set()
     own: set[str] = set()
     for entry in entries:
         if entry.type not in own:
-            is_own = owner_of(entry, urls) in (None, patient_id)
+            is_own = owner_of(entry, urls) in own_ids
             (own if is_own else foreign).add(entry.type)
     return foreign.intersection(PARTS.values()) - own
 
@@ -209,8 +217,9 @@ def _read_pages(pages: Sequence[_Page], kind: str) -> tuple[PartState, list[Entr
         entry=[entry for bundle in bundles for entry in listed(bundle.entry)],
         link=bundles[-1].link if bundles else None,
     )
+    is_cut_off = any(map(is_cut, bundles))
     state = bundle_state(whole, entries, kind)
-    is_whole = state is PartState.COMPLETE and len(bundles) == len(pages)
+    is_whole = state is PartState.COMPLETE and len(bundles) == len(pages) and not is_cut_off
     return PartState.COMPLETE if is_whole else PartState.TRUNCATED, entries
 
 

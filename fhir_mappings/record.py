@@ -14,7 +14,15 @@ import msgspec
 
 from fhir_mappings.bundle import OUTCOME, PartState, bundle_state, entries_of, has_odd, listed, raw_resources
 from fhir_mappings.nodes import Entry, EntryNode, Node, ReferenceNode
-from fhir_mappings.ownership import by_patient, owner_of, subject_of, urls_of_patients
+from fhir_mappings.ownership import (
+    by_patient,
+    is_about_another,
+    links_of_patients,
+    names_elsewhere,
+    owner_of,
+    subject_of,
+    urls_of_patients,
+)
 from fhir_mappings.reference import encoded
 
 PARTS: Mapping[str, str] = {
@@ -50,6 +58,9 @@ class PatientRecord:
     parts: Mapping[str, PartState]
     source: Callable[[Entry], bytes]
     urls: Mapping[str, str]  # the ids of the Patients by their fullUrl
+    linked: frozenset[str] = frozenset()  # other ids of the same person
+    server: str = ""  # of the patient, if it is known, as `reference.base` writes it
+    is_shared: bool = False  # whether the file holds several patients
 
     def is_own(self, entry: Entry) -> bool:
         """Whether a resource is this patient's; one that names nobody was sent for this patient."""
@@ -58,7 +69,11 @@ class PatientRecord:
         owner = owner_of(entry, self.urls)
         if owner is None and entry.type == "Patient":
             return not self._has_named_patient
-        return owner is None or f"Patient/{owner}" == self.patient
+        return owner is None or f"Patient/{owner}" == self.patient or self._is_linked(owner, entry)
+
+    def _is_linked(self, owner: str, entry: Entry) -> bool:
+        """Whether a resource names another record of this person; that record's own Patient is not this one."""
+        return owner in self.linked and entry.type != "Patient"
 
     @property
     def _has_named_patient(self) -> bool:
@@ -93,6 +108,21 @@ class PatientRecord:
             and owner_of(entry, self.urls) is None
             and entry.type != "Patient"
         )
+
+    def doubt_of(self, entry: Entry) -> str | None:
+        """Why a resource that was sent for this patient may be another's, or speak of somebody else; None if it may not."""
+        if self._names_patient(entry) or entry.type == "Patient":
+            return None
+        subject = subject_of(entry.node)
+        if self.is_shared and subject is None:
+            return "it names no patient, and the file holds several"
+        if names_elsewhere(subject, self.urls, self.server):
+            return "its subject is a patient of another server"
+        return "its subject is no reference to a patient" if self.hides_owner(entry) else None
+
+    def is_about_another(self, focus: object) -> bool:
+        """Whether the focus of an Observation is on somebody or something else than this patient."""
+        return is_about_another(focus, self.patient.removeprefix("Patient/"), self.urls)
 
     @property
     def is_complete(self) -> bool:
@@ -133,8 +163,17 @@ def read_file(data: bytes) -> list[PatientRecord]:
         raise RecordError(
             "the Patient has no id" if has_patient else "no patient: neither a Patient nor a reference to one"
         )
+    linked = links_of_patients(entries, urls)
     return [
-        PatientRecord(f"Patient/{patient}", tuple(mine), parts, lambda entry: places[entry.place], urls)
+        PatientRecord(
+            f"Patient/{patient}",
+            tuple(mine),
+            parts,
+            lambda entry: places[entry.place],
+            urls,
+            linked.get(patient, frozenset()),
+            is_shared=len(groups) > 1,
+        )
         for patient, mine in groups.items()
     ]
 
@@ -164,7 +203,9 @@ def _read_bundle(bundle: Node, data: bytes) -> _Read:
     bytes_of = raw_resources(data)
     plain = [entry for entry in given if entry.type != _BUNDLE]
     listed_plain = [item for item in listed(bundle.entry) if not _holds_bundle(item)]
-    rest = Node(resourceType=_BUNDLE, total=bundle.total, entry=listed_plain, link=bundle.link)
+    rest = Node(
+        resourceType=_BUNDLE, total=bundle.total, entry=listed_plain, link=bundle.link, meta=bundle.meta
+    )
     entries, raws = list(plain), [bytes(bytes_of[entry.place[1]]) for entry in plain]
     truncated = _truncated_types(rest, plain)
     for entry in given:
@@ -208,14 +249,24 @@ def _looks_like_ndjson(data: bytes) -> bool:
 
 
 def _read_ndjson(data: bytes) -> _Read:
+    """The resources of lines, as if they were the entries of one Bundle; a Bundle among them is opened."""
     lines = [line for line in data.splitlines() if line.strip()]
-    entries = []
+    nodes = []
     for number, line in enumerate(lines):
         try:
-            entries.append(Entry(NODE.decode(line), ("file", number)))
+            nodes.append(NODE.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _json_error(error, f"line {number + 1}") from None
-    return entries, lines, frozenset()
+    plain = [node for node in nodes if node.resourceType != _BUNDLE]
+    entries = [Entry(node, ("file", 0)) for node in plain]
+    raws = [line for node, line in zip(nodes, lines, strict=True) if node.resourceType != _BUNDLE]
+    whole = Node(resourceType=_BUNDLE, entry=[EntryNode(resource=node) for node in plain])
+    truncated = _truncated_types(whole, entries)
+    for node, line in zip(nodes, lines, strict=True):
+        if node.resourceType == _BUNDLE:
+            inner = _read_bundle(node, line)
+            entries, raws, truncated = entries + inner[0], raws + inner[1], truncated | inner[2]
+    return [_placed(entry, number) for number, entry in enumerate(entries)], raws, truncated
 
 
 def _json_error(error: Exception, place: str = "$") -> RecordError:

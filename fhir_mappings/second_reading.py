@@ -9,10 +9,12 @@ from typing import Any
 
 import orjson
 
+from fhir_mappings.bundle import is_withheld
 from fhir_mappings.conformance import nonconformance
 from fhir_mappings.facts import Mending
 from fhir_mappings.mending import mend, needs_mending, selected
 from fhir_mappings.nodes import Entry, Node
+from fhir_mappings.ownership import is_replaced
 from fhir_mappings.record import PatientRecord
 from fhir_mappings.reference import server_of
 from fhir_mappings.relevance import (
@@ -29,6 +31,7 @@ from fhir_mappings.relevance import (
 from fhir_mappings.resource import Json, Resource, Use, clinical_date, codings, standing, tells_of_a_death
 from fhir_mappings.valueset import NOTHING, Terminology
 from fhir_mappings.versions import identity, latest_versions
+from fhir_mappings.when import parse_date
 
 Mended = tuple[tuple[str, str], ...]
 _IN_WORDS = frozenset({LABELLED_MALIGNANCY, LABELLED_METASTASIS, LABELLED_TUMOUR})
@@ -87,8 +90,7 @@ class SecondReading:
             said = None if meanings is None else meanings | _IN_WORDS  # beside its codes it may say anything
             self.unread.append(Unread(kind, reference, problem, said))
             return
-        if problem is None and self._record.hides_owner(entry):
-            problem = "its subject is no reference to a patient"
+        problem = problem or self._doubt_of_owner(entry, data)
         if problem is None and kind == "Observation" and meanings and _is_unread_value(raw, data, meanings):
             problem = "its value is given in a form that is not read"
         if meanings is None:
@@ -102,6 +104,16 @@ class SecondReading:
             return
         self.mendings.extend(Mending(reference, element, what) for element, what in mended)
         yield self._resource(entry, data, raw, meanings)
+
+    def _doubt_of_owner(self, entry: Entry, data: dict[str, Any]) -> str | None:
+        """Why a resource may be another's, or speak of another; a merged Patient still tells of a death."""
+        if entry.type == "Patient" and is_replaced(entry.node):
+            day = parse_date(data.get("deceasedDateTime"))
+            is_dead = data.get("deceasedBoolean") is True or (day is not None and day.may_lie_by(self._on))
+            return None if is_dead else "it was replaced by another record of the same person"
+        if "focus" in data and self._record.is_about_another(data["focus"]):
+            return "its focus is on somebody or something else than the patient"
+        return self._record.doubt_of(entry)
 
     def _is_misanswered(self, kind: str, data: dict[str, Any]) -> bool:
         is_finding = kind == "Observation" and standing(kind, data, self._on)[0] is not Use.DROP
@@ -145,6 +157,8 @@ class SecondReading:
             is_negated = False  # it refutes nobody can tell what
         if use is Use.USE and raw.get("modifierExtension"):
             use, why = Use.CANDIDATE, "it carries a modifier extension, which may change its meaning"
+        if use is Use.USE and is_withheld(raw.get("meta")):
+            use, why = Use.CANDIDATE, "a part of it was withheld"
         day = clinical_date(kind, data)
         server = server_of(entry.full_url)
         said = (meanings, day, use, why, is_current, is_negated, *identity(raw), server)

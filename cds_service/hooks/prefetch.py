@@ -34,7 +34,13 @@ class Ehr(Protocol):
 
 def sent(hook: HookRequest, body: bytes) -> PatientRecord:
     """The record as far as the call itself holds it, as a file of such calls is read."""
-    return read_prefetch(hook.prefetch, body, hook.context.patient_id, added=_added(hook.context))
+    return read_prefetch(
+        hook.prefetch,
+        body,
+        hook.context.patient_id,
+        added=_added(hook.context),
+        server=hook.fhir_server,
+    )
 
 
 def gather(  # noqa: PLR0913  the call, its bytes, and how to ask for more
@@ -48,6 +54,7 @@ def gather(  # noqa: PLR0913  the call, its bytes, and how to ask for more
         aliases=tenant.prefetch_aliases,
         fetched=_fetched(_queries(hook, service, tenant), _access(hook, tenant), ehr, deadline),
         added=_added(hook.context),
+        server=hook.fhir_server,
     )
 
 

@@ -33,7 +33,7 @@ def record_of(session: Session, ehr: Ehr, deadline: float) -> PatientRecord:
     if answers and all(pages.reason is Reason.UNAUTHORIZED for pages in answers.values()):
         raise SessionOverError(session)
     fetched = {part: _fetched(answers.get(part), extent) for part, extent in extents.items()}
-    return read_prefetch(None, _NOTHING, session.patient, fetched=fetched)
+    return read_prefetch(None, _NOTHING, session.patient, fetched=fetched, server=str(session.base))
 
 
 def _fetched(pages: Pages | None, extent: Extent) -> Fetched:
