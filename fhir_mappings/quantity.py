@@ -5,11 +5,12 @@ Every reading is a `Measured` value or a `Refused` reason; a unit that does not 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from itertools import combinations
 from typing import Any
 
-from fhir_mappings.interval import Interval, point
+from fhir_mappings.interval import Interval, hull, point
 
 Json = Mapping[str, Any]
 
@@ -145,7 +146,7 @@ def measure(value: Json, scale: Scale) -> Measured | Refused | None:  # noqa: PL
     if isinstance(text := value.get("valueString"), str):
         return measure_text(text, scale)
     if isinstance(concept := value.get("valueCodeableConcept"), Mapping):
-        return measure_text(_label(concept), scale)
+        return _labelled(concept, scale)
     return None
 
 
@@ -185,7 +186,7 @@ def _quantity(quantity: Json, scale: Scale) -> Measured | Refused:
         return Refused("no numeric value", written)
     factor, note = _factor(quantity, scale)
     if factor is None:
-        return Refused(f"the unit is not one of {scale.name}", written)
+        return Refused(note or "", written)
     comparator = _COMPARATORS.get(str(quantity.get("comparator") or "").strip())
     if comparator is None:
         return Refused("its comparator is not one that FHIR defines", written)
@@ -193,15 +194,26 @@ def _quantity(quantity: Json, scale: Scale) -> Measured | Refused:
 
 
 def _factor(quantity: Json, scale: Scale) -> tuple[Decimal | None, str | None]:
+    """The factor of a quantity's unit and a note; without a factor, the reason."""
+    wrong = f"the unit is not one of {scale.name}"
     units = [str(unit) for unit in (quantity.get("code"), quantity.get("unit")) if unit]
     if not units:
         return _ONE, "unit-missing"
     if any(other.factor(unit) for other in _SCALES if other is not scale for unit in units if unit != "1"):
-        return None, None
-    if scale is PERCENT and any(_PERCENT_SIGN.match(unit) for unit in units):
-        return _ONE, None  # unit "%" beside code "1": what the clinician saw wins
+        return None, wrong
     factors = {factor for unit in units if (factor := scale.factor(unit)) is not None}
-    return (factors.pop(), None) if len(factors) == 1 else (None, None)
+    if scale is PERCENT and any(_PERCENT_SIGN.match(unit) for unit in units):
+        return (None, _TWO_UNITS) if _may_be_either(quantity, factors, scale) else (_ONE, None)
+    return (factors.pop(), None) if len(factors) == 1 else (None, wrong)
+
+
+_TWO_UNITS = "its unit and the code of its unit contradict each other"
+
+
+def _may_be_either(quantity: Json, factors: set[Decimal], scale: Scale) -> bool:
+    """Whether a value may be meant in either of two units: 15 "%" with the code "1" is no 1500 %, 0.15 may be 15 %."""
+    number = _decimal(quantity.get("value")) or Decimal(0)
+    return number != 0 and any(factor != _ONE and number * factor <= scale.maximum for factor in factors)
 
 
 def _range(bounds: Json, scale: Scale) -> Measured | Refused:
@@ -315,11 +327,22 @@ def _written(quantity: Json) -> str:
     return " ".join(str(part) for part in parts if part is not None)
 
 
-def _label(concept: Json) -> str:
-    """The words of a concept: its text, else the display of its first coding."""
-    codings = concept.get("coding")
-    first = _object(codings[0]) if isinstance(codings, list) and codings else {}
-    return str(concept.get("text") or first.get("display") or "")
+LABELS_DIFFER = "its labels give different values"
+
+
+def _labelled(concept: Json, scale: Scale) -> Measured | Refused:
+    """The value in the words of a concept: of its text, else of its first display, unless another label says otherwise."""
+    given = concept.get("coding")
+    codings = [_object(item) for item in given] if isinstance(given, list) else []
+    labels = [str(concept.get("text") or ""), *(str(item.get("display") or "") for item in codings)]
+    said = list(dict.fromkeys(filter(None, labels))) or [""]
+    first, *others = [measure_text(label, scale) for label in said]
+    if isinstance(first, Refused):
+        return first
+    values = [first.interval, *(item.interval for item in others if isinstance(item, Measured))]
+    if not all(one.overlaps(other) for one, other in combinations(values, 2)):
+        return Refused(LABELS_DIFFER, " / ".join(said))
+    return replace(first, interval=hull(values))  # "20 %" and "11-25 %": what either allows
 
 
 def naaccr_ki67(text: str) -> Measured | Refused:

@@ -19,7 +19,7 @@ from fhir_mappings.facts import (
 )
 from fhir_mappings.interval import Interval, hull
 from fhir_mappings.labels import names_part_of_liver
-from fhir_mappings.quantity import PERCENT, VOLUME, Measured, Refused, measure
+from fhir_mappings.quantity import LABELS_DIFFER, PERCENT, VOLUME, Measured, Refused, measure
 from fhir_mappings.readers.histology import Tumour
 from fhir_mappings.readers.presence import has_value
 from fhir_mappings.readers.tumour_links import REFUSALS, links
@@ -199,7 +199,11 @@ def _unread(chart: Chart, item: Resource, band: Sequence[Interval], said: Measur
     if _is_of_a_part(chart, item):
         return _PART
     if band:
-        is_other = isinstance(said, Measured) and not said.interval.overlaps(hull(band))
+        is_other = (
+            not said.interval.overlaps(hull(band))
+            if isinstance(said, Measured)
+            else said is not None and said.reason == LABELS_DIFFER
+        )
         return "its label says another percentage than its code" if is_other else ""
     if isinstance(said, Measured):
         return ""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fhir_mappings.interval import Interval
 from fhir_mappings.quantity import (
+    LABELS_DIFFER,
     MITOSES_PER_2_MM2,
     MITOSES_PER_10_HPF,
     PERCENT,
@@ -28,6 +29,7 @@ NO_VALUE = "the text holds no single value that can be read"
 NO_UNIT = "no unit: a fraction and a percentage cannot be told apart"
 OUTSIDE = "the value lies outside 0 to 100 %"
 OTHER_UNIT = "the unit is not one of percent"
+TWO_UNITS = "its unit and the code of its unit contradict each other"
 CONTRADICTION = "the value contradicts itself"
 NBSP, FIGURE_SPACE, THIN = "\u00a0", "\u2007", "\u202f"
 
@@ -185,11 +187,13 @@ def test_a_text_without_unit_that_may_be_a_fraction_is_refused(text: str):
     assert refusal({"valueString": text}) == NO_UNIT
 
 
-def test_a_concept_is_read_by_its_text_or_else_by_its_first_display():
+def test_a_concept_is_read_by_all_its_labels():
     assert measured({"valueCodeableConcept": {"text": "<25 %"}}).interval == interval("[0, 25)")
     coded = {"coding": [{"display": "25-50 %"}, {"display": "50-75 %"}]}
-    assert measured({"valueCodeableConcept": coded}).interval == interval("[25, 50]")
-    assert measured({"valueCodeableConcept": {**coded, "text": ">75 %"}}).interval == interval("(75, 100]")
+    assert measured({"valueCodeableConcept": coded}).interval == interval("[25, 75]")
+    assert refusal({"valueCodeableConcept": {**coded, "text": ">75 %"}}) == LABELS_DIFFER
+    both = {"text": "30 %", "coding": [{"display": "25-50 %"}, {"display": "moderate"}]}
+    assert measured({"valueCodeableConcept": both}).interval == interval("[25, 50]")
     for nothing in ([{"code": "5 %"}], [], None, "5 %", ["5 %"], {"display": "5 %"}):
         assert refusal({"valueCodeableConcept": {"coding": nothing}}) == NO_VALUE
 
@@ -238,8 +242,9 @@ def test_five_percent_is_written_in_many_ways(element: str, unit: str):
         (0.05, {"unit": "1"}, "5"),
         (1, {"code": "1"}, "100"),
         (0.5, {"code": "dL/L"}, "5"),
-        (35, {"unit": "%", "code": "1"}, "35"),  # what the clinician saw wins
-        (0.35, {"unit": "%", "code": "1"}, "0.35"),
+        (35, {"unit": "%", "code": "1"}, "35"),  # what the clinician saw wins, where it can be nothing else
+        (1.01, {"unit": "%", "code": "1"}, "1.01"),
+        (0, {"unit": "%", "code": "1"}, "0"),
         (0.5, {"unit": "%"}, "0.5"),
         (100, {"unit": "%"}, "100"),
         (0, {"unit": "%"}, "0"),
@@ -300,6 +305,12 @@ def test_a_comparator_that_nobody_knows_makes_no_exact_value(comparator: Any):
 )
 def test_another_unit_is_never_guessed_away(more: dict[str, Any]):
     assert refusal(quantity(5, **more)) == OTHER_UNIT
+
+
+@pytest.mark.parametrize("value", [1, 0.35, Decimal("0.0001")])
+def test_a_value_that_may_be_meant_in_either_of_two_units_is_refused(value: Any):
+    assert refusal(quantity(value, unit="%", code="1")) == TWO_UNITS
+    assert measured(quantity(value, unit="%", code="%")).interval == interval(str(value))
 
 
 def test_without_unit_a_value_above_one_is_a_percentage_and_says_so():
