@@ -131,7 +131,7 @@ def _of_m_category(found: MCategory) -> Iterator[Finding | Discarded]:
     evidence = found.evidence
     if found.says_extrahepatic is None:
         return
-    doubt = found.refusal or found.resource.why
+    doubt = found.doubt or found.refusal or found.resource.why
     if found.says_extrahepatic and found.refusal != REFUSALS[Tumour.OTHER]:
         extent = DiseaseExtent.UNSPECIFIED
         yield Finding(

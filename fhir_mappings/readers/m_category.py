@@ -8,6 +8,7 @@ from fhir_mappings.facts import Evidence
 from fhir_mappings.inputs import M_CATEGORY_CODES
 from fhir_mappings.readers.conditions import net_conditions, other_malignancies
 from fhir_mappings.readers.histology import Tumour
+from fhir_mappings.readers.presence import UNKNOWN_ANSWER, is_unknown_answer
 from fhir_mappings.readers.site import primary_site
 from fhir_mappings.readers.tumour_links import REFUSALS, links
 from fhir_mappings.resource import Resource, Use
@@ -22,9 +23,10 @@ class MCategory:
     """
 
     resource: Resource
-    category: str  # "m1a", "m1b", "m1c", "m1", "m0"
+    category: str  # "m1a", "m1b", "m1c", "m1", "m0"; "" where the code is not known here, with a doubt
     refusal: str = ""
     element: str = "valueCodeableConcept"
+    doubt: str = ""
 
     @property
     def evidence(self) -> Evidence:
@@ -46,7 +48,7 @@ class MCategory:
     @property
     def says_extrahepatic(self) -> bool | None:
         """Whether the letter says disease outside the liver: yes, no, or nothing of it."""
-        return {"m1a": False, "m1b": True, "m1c": True}.get(self.category)
+        return {"m1a": False, "m1b": True, "m1c": True, "": True}.get(self.category)
 
 
 _CATEGORIES = ("m1a", "m1b", "m1c", "m1", "m0")
@@ -62,6 +64,8 @@ def m_categories(chart: Chart) -> Iterator[MCategory]:
             continue
         if (category := _category(chart, item.coded_value)) is not None:
             yield MCategory(item, category, _refusal(chart, item))
+        elif is_unknown_answer(chart, item.coded_value):
+            yield MCategory(item, "", _refusal(chart, item), doubt=UNKNOWN_ANSWER)
 
 
 def _category(chart: Chart, concept: object) -> str | None:

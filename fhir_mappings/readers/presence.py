@@ -1,7 +1,7 @@
 """Whether an observation that asks "is it there?" says yes or no."""
 
 from fhir_mappings.chart import Chart
-from fhir_mappings.resource import Resource
+from fhir_mappings.resource import Resource, codings
 
 _YES = frozenset({"presence-present"})
 _NO = frozenset({"presence-absent", "no-evidence-of-disease"})
@@ -33,6 +33,15 @@ def has_value(item: Resource) -> bool:
     return not item.is_absent and any(
         name.startswith("value") or name == "interpretation" for name in item.data
     )
+
+
+UNKNOWN_ANSWER = "its answer is a code that is not known here"
+_OPEN = frozenset({"presence-unknown", "interpretation-indeterminate"})
+
+
+def is_unknown_answer(chart: Chart, concept: object) -> bool:
+    """Whether a coded answer has no meaning here, and so may be the worst; a code for "unknown" is none."""
+    return bool(codings(concept)) and not chart.meanings(concept) & _OPEN
 
 
 def _yes_or_no(meanings: frozenset[str], yes: frozenset[str], no: frozenset[str]) -> bool | None:

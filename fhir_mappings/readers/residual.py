@@ -7,10 +7,11 @@ from fhir_mappings.chart import Chart
 from fhir_mappings.facts import Discarded, Evidence, Note, ResidualStatus
 from fhir_mappings.labels import answers_in
 from fhir_mappings.readers.histology import Tumour
-from fhir_mappings.readers.presence import has_value, stated_presence
+from fhir_mappings.readers.presence import UNKNOWN_ANSWER, has_value, is_unknown_answer, stated_presence
 from fhir_mappings.readers.tumour_links import REFUSALS, links, tissue_of
 from fhir_mappings.relevance import contradicted, labels
-from fhir_mappings.resource import Resource, Use
+from fhir_mappings.resource import Resource, Use, codings, written
+from fhir_mappings.when import PartialDate
 
 _RESIDUALS: Mapping[str, ResidualStatus] = {
     "residual-r2": ResidualStatus.R2,
@@ -20,6 +21,7 @@ _RESIDUALS: Mapping[str, ResidualStatus] = {
 }
 _WORST = (ResidualStatus.R2, ResidualStatus.R1, ResidualStatus.NOT_STATED, ResidualStatus.R0)
 _CODES = frozenset({"residual-status-code", "margin-status-code"})
+_SUCCESS = "outcome-successful"  # of an operation, and no word of what it left behind
 _SURGERY = frozenset({"liver-resection", "procedure-liver"})
 
 
@@ -125,8 +127,15 @@ def _outcomes(chart: Chart, operations: Sequence[Operation]) -> Iterator[_Statem
         elif named:
             for status in named:
                 yield _Statement(status, item.evidence("outcome", str(status)), item.reference)
+        elif is_unknown_answer(chart, outcome) and _SUCCESS not in meanings:
+            yield _Statement(ResidualStatus.R2, _written(item, outcome), item.reference, doubt=UNKNOWN_ANSWER)
         else:
             yield from _in_words(item, outcome)
+
+
+def _written(item: Resource, outcome: object) -> Evidence:
+    """The outcome of an operation as it stands in the record."""
+    return item.evidence("outcome", next(filter(None, map(written, codings(outcome))), None))
 
 
 def _in_words(item: Resource, outcome: object) -> Iterator[_Statement | Discarded]:
@@ -146,7 +155,10 @@ def _observed(chart: Chart, operations: Sequence[Operation]) -> Iterator[_Statem
     for item in (*found.usable, *found.candidates):
         tumour = links(chart).tumour_of(item)
         operation = _operation_of(chart, item, operations)
-        if tumour is Tumour.OTHER or operation is None:
+        lone = None if operation else _only_operation(chart, item, operations)
+        if lone is not None and tumour is not Tumour.OTHER and has_value(item):
+            yield from _read(chart, item, lone, item.why or _TOO_EARLY)
+        elif tumour is Tumour.OTHER or operation is None:
             reason = REFUSALS[tumour] if tumour is Tumour.OTHER else "speaks of another operation"
             yield Discarded(item.value_evidence(), reason)
         elif not has_value(item):
@@ -163,14 +175,24 @@ def _read(chart: Chart, item: Resource, operation: str, doubt: str) -> Iterator[
         status = _margin_status(chart, item)
         if status is not None:
             yield _Statement(status, evidence, operation, _margin(item), doubt)
+        elif _may_be_bad(chart, item):
+            yield _Statement(ResidualStatus.R1, evidence, operation, doubt=doubt or UNKNOWN_ANSWER)
         else:
             yield Discarded(evidence, "says neither that the margin is free nor that it is not")
         return
     named = [status for name, status in _RESIDUALS.items() if name in chart.meanings(item.coded_value)]
     for status in named:
         yield _Statement(status, evidence, operation, doubt=doubt)
-    if not named:
+    if not named and is_unknown_answer(chart, item.coded_value):
+        yield _Statement(ResidualStatus.R2, evidence, operation, doubt=doubt or UNKNOWN_ANSWER)
+    elif not named:
         yield Discarded(evidence, "no residual status that can be read")
+
+
+def _may_be_bad(chart: Chart, item: Resource) -> bool:
+    """Whether an answer about a margin that is neither yes nor no may be a yes."""
+    answers = (item.coded_value, *(item.data.get("interpretation") or ()))
+    return any(is_unknown_answer(chart, concept) for concept in answers)
 
 
 def _margin_status(chart: Chart, item: Resource) -> ResidualStatus | None:
@@ -199,6 +221,7 @@ def _operation_of(chart: Chart, item: Resource, operations: Sequence[Operation])
     others = chart.find(_SURGERY, "Procedure").usable
     surgery = [*(operation.resource for operation in operations), *others]
     before = [one for one in surgery if _may_follow(item, one)]
+    before = before or [one for one in surgery if _may_follow(item, one, _A_DAY)]
     latest = max(before, key=_last_day, default=None)
     is_open = any(None in (one.date, item.date) for one in before if one.reference not in ours)
     if latest is None or is_open:
@@ -206,15 +229,33 @@ def _operation_of(chart: Chart, item: Resource, operations: Sequence[Operation])
     return latest.reference if latest.reference in ours else None
 
 
+_A_DAY = 1  # the hours between two clocks, where one gives a day and the other a time of another zone
+_TOO_EARLY = "dated before the only operation on record"
+
+
+def _only_operation(chart: Chart, item: Resource, operations: Sequence[Operation]) -> str | None:
+    """The one operation on record, of which a statement that is dated before it may speak after all."""
+    surgery = {one.reference for one in chart.find(_SURGERY, "Procedure").usable}
+    surgery |= {operation.resource.reference for operation in operations}
+    if _operations_named(chart, item) or "body-site-liver" in tissue_of(chart, item) or len(surgery) != 1:
+        return None
+    return next((operation.resource.reference for operation in operations), None)
+
+
 def _operations_named(chart: Chart, item: Resource) -> set[str]:
     parts = {chart.target(reference) for reference in item.data.get("partOf") or ()}
     return {reference for reference in parts if reference.startswith("Procedure/")}
 
 
-def _may_follow(item: Resource, operation: Resource) -> bool:
+def _may_follow(item: Resource, operation: Resource, days: int = 0) -> bool:
     if operation.is_negated or operation.use is not Use.USE:
         return False
-    return item.date is None or operation.date is None or item.date.latest >= operation.date.earliest
+    return item.date is None or operation.date is None or _is_by(operation.date, item.date, days)
+
+
+def _is_by(first: PartialDate, then: PartialDate, days: int) -> bool:
+    """Whether a day may lie on another or after it, or at most some days before."""
+    return first.earliest.toordinal() - then.latest.toordinal() <= days
 
 
 def _last_day(item: Resource) -> tuple[int, str]:

@@ -266,9 +266,23 @@ def test_a_preliminary_worse_statement_takes_r0_away() -> None:
     assert residual(procedure(ILEOCOLIC), status_of(R0, status="preliminary")) is ResidualStatus.NOT_STATED
 
 
-@pytest.mark.parametrize("on", ["2025-09-30", "2024"])
+@pytest.mark.parametrize("on", ["2025-09-29", "2024"])
 def test_a_statement_from_before_the_operation_is_not_its_own(on: str) -> None:
     assert residual(procedure(ILEOCOLIC), status_of(R0, on=on)) is ResidualStatus.NOT_STATED
+
+
+@pytest.mark.parametrize("on", ["2025-09-30", "2025-09-30T23:00:00Z"])
+def test_a_statement_of_the_day_before_may_be_of_another_clock(on: str) -> None:
+    assert residual(procedure(ILEOCOLIC), status_of(R0, on=on)) is ResidualStatus.R0
+    assert residual(procedure(ILEOCOLIC), status_of(R2, on=on)) is ResidualStatus.R2
+
+
+@pytest.mark.parametrize("on", ["2025-09-29", "2024"])
+def test_a_worse_statement_from_before_the_only_operation_takes_r0_away(on: str) -> None:
+    resection = procedure(ILEOCOLIC, outcome=concept(R0))
+    assert residual(resection, status_of(R2, on=on)) is ResidualStatus.NOT_STATED
+    liver = procedure(f"{SCT}|307616002", on="2024-01-01")
+    assert residual(resection, liver, status_of(R2, on=on)) is ResidualStatus.R0
 
 
 def test_the_status_of_a_later_liver_resection_is_not_the_primary_s() -> None:
