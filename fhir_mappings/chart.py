@@ -69,7 +69,7 @@ class Chart:
         self.inputs = inputs
         self.memo: dict[object, object] = {}  # what readers work out once and share
         self._record = record
-        self._reading = SecondReading(record, on, terminology)
+        self._reading = SecondReading(record, on, terminology, _asked(inputs))
         self.resources: tuple[Resource, ...] = self._reading.resources()
 
     # --- what readers ask ---
@@ -197,7 +197,8 @@ class Chart:
 
         With `stems`, only what holds one of these letters is decoded: the words of a chart are many.
         """
-        known = self._by_reference.keys() | {item.reference for item in self._reading.unread}
+        unread = {item.reference for item in self._reading.unread if not item.is_part}
+        known = self._by_reference.keys() | unread
         entries = [entry for entry in self._record.entries if entry.node.resourceType == kind]
         if stems:
             entries = [entries[index] for index in holding(map(self._record.source, entries), stems)]
@@ -253,6 +254,12 @@ class Chart:
 
     def _facts_of(self, unread: Unread) -> tuple[str, ...]:
         return tuple(name for name, given in self.inputs.items() if _may_change(unread, given))
+
+
+def _asked(inputs: Mapping[str, Input]) -> frozenset[str]:
+    """The value sets of what Observations are asked for."""
+    read = (given.value_sets for given in inputs.values() if "Observation" in given.kinds)
+    return frozenset().union(*read, *(given.details for given in inputs.values()))
 
 
 def _may_change(unread: Unread, given: Input) -> bool:

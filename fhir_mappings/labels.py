@@ -48,6 +48,11 @@ def names_part_of_liver(words: str) -> bool:
     return _words().part_of_liver.search(words.lower()) is not None
 
 
+def says_unusable(words: str) -> bool:
+    """Whether words beside a value say that it is none of the patient's tumour, or does not count."""
+    return _words().unusable.search(words.lower()) is not None
+
+
 def _is_contradicted(claim: _Claim, said: str) -> bool:
     """Whether a label denies what its code says, fails to where that is none, or answers otherwise."""
     given = _words()
@@ -95,6 +100,7 @@ class _Words:
     allowed: frozenset[str]
     answers: Mapping[str, Mapping[str, re.Pattern[str]]]
     part_of_liver: re.Pattern[str]
+    unusable: re.Pattern[str]
 
 
 @cache
@@ -117,6 +123,7 @@ def _words() -> _Words:
             for question, answers in given["answers"].items()
         },
         part_of_liver=_alone(given["parts_of_liver"]),
+        unusable=_alone(given["unusable"]),
     )
 
 

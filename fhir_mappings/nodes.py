@@ -53,6 +53,12 @@ class StageNode(Struct, gc=False):
     summary: Concept = None
 
 
+class PartNode(Struct, gc=False):
+    """Observation.component: its code may ask what the observation itself does not."""
+
+    code: Concept = None
+
+
 class SearchNode(Struct, gc=False):
     """Bundle.entry.search."""
 
@@ -107,6 +113,10 @@ class Node(Struct, gc=False):
     conclusionCode: (  # noqa: N815  FHIR's own name
         list[ConceptNode | list[Any] | str | float | bool | None] | ConceptNode | str | float | bool | None
     ) = None
+    component: (
+        list[PartNode | list[Any] | str | float | bool | None] | PartNode | str | float | bool | None
+    ) = None
+    contained: Raw = _NO_WORDS  # bytes: few resources contain any, and only those of a report are looked at
     subject: ReferenceNode | list[Any] | str | float | bool | None = None
     patient: ReferenceNode | list[Any] | str | float | bool | None = None
     entry: list[EntryNode | list[Any] | str | float | bool | None] | EntryNode | str | float | bool | None = (

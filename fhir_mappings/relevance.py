@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from fhir_mappings.labels import display_contradicts, words_contradict
-from fhir_mappings.nodes import CodingNode, ConceptNode, ExtensionNode, Node, StageNode
+from fhir_mappings.nodes import CodingNode, ConceptNode, ExtensionNode, Node, PartNode, StageNode
 from fhir_mappings.resource import codings, meanings_of
 from fhir_mappings.tumour_words import named_tumours, tumour_stems
 from fhir_mappings.valueset import NOTHING, Terminology, is_other_malignancy
@@ -18,8 +18,12 @@ OTHER_MALIGNANCY = "other-malignancy"  # the codes of that value set, and the ra
 _MALIGNANT = frozenset({OTHER_MALIGNANCY})
 LABELLED_MALIGNANCY = "labelled-malignancy"  # what only the words of a Condition say
 LABELLED_TUMOUR = "labelled-tumour"  # a neuroendocrine one, which only the words of a Condition name
+HOLDS_FINDINGS = (
+    "contained-findings"  # what a report contains: only the second reading tells what it is about
+)
 LABELLED_METASTASIS = "labelled-metastasis"  # what only the words of an entry say
 _TUMOUR = frozenset({LABELLED_TUMOUR})
+_FINDINGS = frozenset({HOLDS_FINDINGS})
 _STAGES = "tnm-"  # of a stage only the category counts: what else is coded there is no diagnosis
 Meanings = Callable[[Any, Any], frozenset[str]]
 
@@ -41,20 +45,37 @@ def node_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
                 found |= hit
     except (TypeError, AttributeError):  # a list, an object or a text where a coding or its members belong
         return None
-    is_told_by_code = node.resourceType == "Observation"
+    is_told_by_code = node.resourceType == "Observation" and (node.component is None or found)
     return found if is_told_by_code else _beside_the_code(node, meanings, found)
 
 
 def _beside_the_code(node: Node, meanings: Meanings, found: frozenset[str]) -> frozenset[str] | None:
-    """What other elements of a Condition or a report add to the meanings of its code."""
+    """What other elements add to the meanings of a code; of an Observation its components, where it means nothing."""
     if node.resourceType == "Condition":
         return found | _condition_meanings(node, meanings) | _meaning_of_words(node.code)
-    if node.resourceType != "DiagnosticReport" or node.conclusionCode is None:
+    if node.resourceType == "Observation":
+        return found or (NOTHING if node.component is None else _part_meanings(node, meanings))
+    if node.resourceType != "DiagnosticReport":
+        return found
+    if b"Observation" in bytes(node.contained):
+        found |= _FINDINGS
+    if node.conclusionCode is None:
         return found
     concluded = node.conclusionCode if isinstance(node.conclusionCode, list) else [node.conclusionCode]
     if not all(isinstance(concept, ConceptNode) and concept.code is None for concept in concluded):
         return None
     return found.union(*(_concept_meanings(concept, meanings) for concept in concluded))
+
+
+def _part_meanings(node: Node, meanings: Meanings) -> frozenset[str] | None:
+    """The value sets of the codes of the components; None when one of them has an odd shape."""
+    found = NOTHING
+    for part in node.component if isinstance(node.component, list) else [node.component]:
+        code = part.code if isinstance(part, PartNode) else None
+        if code is not None and not isinstance(code, ConceptNode):
+            return None
+        found |= _concept_meanings(code, meanings)
+    return found
 
 
 def is_concept(code: object) -> bool:
@@ -139,6 +160,10 @@ def _of_stage(meanings: frozenset[str]) -> frozenset[str]:
 def all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -> frozenset[str]:
     """The same as `node_meanings` for a resource that was decoded in full and mended."""
     found = meanings_of(data.get("code"), terminology)
+    if kind == "Observation" and not found:
+        return found.union(
+            *(meanings_of(part.get("code"), terminology) for part in data.get("component") or ())
+        )
     for concept in data.get("conclusionCode") or ():
         found |= meanings_of(concept, terminology)
     if kind == "Condition":

@@ -9,6 +9,16 @@ from typing import Any
 
 import orjson
 
+from fhir_mappings.answers import (
+    CONTAINED,
+    ELSEWHERE,
+    LABEL_ONLY,
+    asked_in_components,
+    counts,
+    in_components,
+    in_contained,
+    value_problem,
+)
 from fhir_mappings.bundle import is_withheld
 from fhir_mappings.conformance import nonconformance
 from fhir_mappings.facts import Mending
@@ -28,7 +38,16 @@ from fhir_mappings.relevance import (
     misnamed,
     node_meanings,
 )
-from fhir_mappings.resource import Json, Resource, Use, clinical_date, codings, standing, tells_of_a_death
+from fhir_mappings.resource import (
+    Json,
+    Resource,
+    Use,
+    clinical_date,
+    codings,
+    meanings_of,
+    standing,
+    tells_of_a_death,
+)
 from fhir_mappings.valueset import NOTHING, Terminology
 from fhir_mappings.versions import identity, latest_versions
 from fhir_mappings.when import parse_date
@@ -46,12 +65,19 @@ class Unread:
     reference: str
     problem: str
     meanings: frozenset[str] | None  # None: its code could not be read, so it may mean anything
+    is_part: bool = False  # only what stands in it could not be read: the rest may say something, too
 
 
 class SecondReading:
-    """Reads the resources of a record for the day `on`; keeps account of what could not be read and what was mended."""
+    """Reads the resources of a record for the day `on`; keeps account of what could not be read and what was mended.
 
-    def __init__(self, record: PatientRecord, on: date, terminology: Terminology) -> None:
+    `asked` are the value sets of what a finding may be asked for: what only its components answer is then an issue.
+    """
+
+    def __init__(
+        self, record: PatientRecord, on: date, terminology: Terminology, asked: frozenset[str]
+    ) -> None:
+        self._asked = asked - LABEL_ONLY
         self._record = record
         self._on = on
         self._terminology = terminology
@@ -91,14 +117,14 @@ class SecondReading:
             self.unread.append(Unread(kind, reference, problem, said))
             return
         problem = problem or self._doubt_of_owner(entry, data)
-        if problem is None and kind == "Observation" and meanings and _is_unread_value(raw, data, meanings):
-            problem = "its value is given in a form that is not read"
+        if kind == "DiagnosticReport":
+            self._look_into(reference, data, raw)
         if meanings is None:
             meanings = self._settled_meanings(entry, data)
-            if meanings == frozenset():
-                return
-        if problem is None and meanings is not None and self._is_misanswered(kind, data):
-            problem = "its words say something else than its codes mean"
+        if kind == "Observation" and meanings:
+            meanings, problem = self._answered(reference, data, raw, meanings, problem)
+        if meanings == NOTHING and kind != "Patient":
+            return
         if problem is not None or meanings is None:
             self.unread.append(Unread(kind, reference, problem or "its code is not a concept", meanings))
             return
@@ -115,9 +141,42 @@ class SecondReading:
             return "its focus is on somebody or something else than the patient"
         return self._record.doubt_of(entry)
 
-    def _is_misanswered(self, kind: str, data: dict[str, Any]) -> bool:
-        is_finding = kind == "Observation" and standing(kind, data, self._on)[0] is not Use.DROP
-        return is_finding and misanswered(data, self._terminology, self._contradicted)
+    def _answered(
+        self, reference: str, data: Json, raw: Json, meanings: frozenset[str], problem: str | None
+    ) -> tuple[frozenset[str], str | None]:
+        """What a finding is about, and why its value cannot be read; about nothing, where nothing that is asked is told.
+
+        What only its components answer is an issue, beside the value where it has one that is read.
+        """
+        is_named_in_words = not meanings.isdisjoint(_IN_WORDS)
+        own = meanings_of(data.get("code"), self._terminology) or (meanings & _IN_WORDS)
+        if problem is not None:
+            return own | asked_in_components(data, self._asked, self._terminology), problem
+        if not counts("Observation", data, self._on):
+            return own, self._problem_of_value(raw, data, own)
+        told = in_components(data, own, self._asked, self._terminology)
+        if told:
+            self.unread.append(Unread("Observation", reference, ELSEWHERE, told, is_part=True))
+        beside = None if is_named_in_words or not own else value_problem(data, own, self._terminology)
+        return own, beside or self._problem_of_value(raw, data, own)
+
+    def _problem_of_value(self, raw: Json, data: Json, own: frozenset[str]) -> str | None:
+        if _is_unread_value(raw, data, own):
+            return "its value is given in a form that is not read"
+        if self._is_misanswered(data):
+            return "its words say something else than its codes mean"
+        return None
+
+    def _look_into(self, reference: str, data: Json, raw: Json) -> None:
+        """The findings that a report contains are an issue, whatever the report itself is about."""
+        if raw.get("contained") and counts("DiagnosticReport", data, self._on):
+            told = in_contained(raw, self._asked, self._terminology, self._on)
+            if told:
+                self.unread.append(Unread("Observation", reference, CONTAINED, told, is_part=True))
+
+    def _is_misanswered(self, data: Json) -> bool:
+        is_dropped = standing("Observation", data, self._on)[0] is Use.DROP
+        return not is_dropped and misanswered(data, self._terminology, self._contradicted)
 
     def _contradicted(self, concept: object) -> bool:
         """Whether the words of a concept contradict its codes; asked once, as the findings of a chart repeat themselves."""
@@ -193,7 +252,12 @@ _CODED_ANSWERS = frozenset(
     | {"extrahepatic-disease-code"}
 )
 _PARTS_UNREAD = _CODED_ANSWERS | {"response-code", "grade-code", "mitosis-code", "mitosis-code-per-10-hpf"}
-_PARTS_UNREAD |= {"liver-involvement-category-code"}
+_PARTS_UNREAD |= {
+    "liver-involvement-category-code",
+    "liver-involvement-percent-code",
+    "liver-resectability-code",
+}
+_PARTS_UNREAD |= {"liver-tumour-volume-code", "liver-volume-code"}
 
 
 def _is_unread_value(raw: Mapping[str, Any], data: Mapping[str, Any], meanings: frozenset[str]) -> bool:

@@ -64,7 +64,7 @@ def staged(*codes: str, text: str | None = None, **stage: Any) -> Json:
         (observation(BONE, valueBoolean=True), Presence.PRESENT),
         (observation(BONE, valueBoolean=False), GapKind.NOT_RECORDED),
         (observation(BONE), GapKind.INDETERMINATE),
-        (observation(BONE, valueBoolean=True, dataAbsentReason=concept(text="x")), GapKind.NOT_RECORDED),
+        (observation(BONE, valueBoolean=True, dataAbsentReason=concept(text="x")), GapKind.UNREADABLE),
         (
             observation(f"{SCT}|128462008", valueBoolean=True, bodySite=concept(f"{SCT}|39607008")),
             Presence.PRESENT,

@@ -441,7 +441,8 @@ LOW = f"{SCT}|1155708003"
     [
         grade(LOW),
         grade(f"{SCT}|1228845001"),
-        grade(G3, dataAbsentReason={"text": "error"}),
+        grade(f"{SCT}|1228845001", dataAbsentReason={"text": "error"}),
+        observation(f"{LOINC}|33732-9", dataAbsentReason={"text": "error"}),
         observation(f"{LOINC}|33732-9"),
     ],
 )
