@@ -31,6 +31,7 @@ ORDER = [
     "fhir_mappings.resource",
     "fhir_mappings.relevance",
     "fhir_mappings.versions",
+    "fhir_mappings.answers",
     "fhir_mappings.second_reading",
     "fhir_mappings.chart",
     "fhir_mappings.inputs",
