@@ -10,7 +10,8 @@ from cds_service.tenants import Smart
 from fhir_mappings.record import PARTS
 
 _IDENTITY: Final = ("launch", "openid", "fhirUser")
-WRITTEN: Final = ("QuestionnaireResponse", "Observation")
+WRITTEN: Final = ("QuestionnaireResponse", "Observation", "Procedure", "Condition")
+"""What the answers of a form are written as."""
 _SCOPE: Final = re.compile(
     r"(patient|user)/(?P<type>\*|[A-Za-z]+)\.(?P<may>read|write|\*|c?r?u?d?s?)(?P<query>\?.+)?"
 )

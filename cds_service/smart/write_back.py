@@ -17,7 +17,7 @@ from cds_service.addresses import Address
 from cds_service.ehr.exchange import Answer
 from cds_service.ehr.query_errors import QueryError, Reason
 from cds_service.smart.errands import Errands
-from cds_service.smart.scopes import writable
+from cds_service.smart.scopes import WRITTEN, writable
 from cds_service.smart.sessions import Session
 
 Resource = Mapping[str, Any]
@@ -60,19 +60,22 @@ class Written:
         return SENTENCES[self.outcome]
 
 
-def can_write(session: Session, types: Iterable[str]) -> bool:
-    """Whether the tenant wants it and the token allows it."""
+def open_types(session: Session) -> frozenset[str] | None:
+    """The types that the token lets us add; None where the tenant wants nothing written."""
     smart = session.tenant.smart
-    is_wanted = smart is not None and smart.write_back != "off"
-    return is_wanted and all(writable(session.scopes, kind) for kind in types)
+    if smart is None or smart.write_back == "off":
+        return None
+    return frozenset(kind for kind in WRITTEN if writable(session.scopes, kind))
 
 
 def write(session: Session, bundle: Resource, errands: Errands) -> tuple[Written, ...]:
     """Offer the resources of a transaction Bundle to the EHR, in its order. Never raises."""
     entries = [_Entry(entry) for entry in bundle.get("entry", [])]
-    smart = session.tenant.smart
-    if smart is None or not can_write(session, {entry.type for entry in entries}):
+    smart, allowed = session.tenant.smart, open_types(session)
+    if smart is None or allowed is None:
         return _all(entries, Outcome.FORBIDDEN)
+    if any(entry.type not in allowed for entry in entries):  # what can go belongs to what cannot
+        return tuple(_kept_back(entry, allowed) for entry in entries)
     if not all(entry.is_about(session.patient) and entry.condition for entry in entries):
         return _all(entries, Outcome.UNREACHED)
     if smart.write_back == "transaction":
@@ -104,6 +107,10 @@ class _Entry:
 
 def _all(entries: Iterable[_Entry], outcome: Outcome) -> tuple[Written, ...]:
     return tuple(Written(entry.type, outcome) for entry in entries)
+
+
+def _kept_back(entry: _Entry, allowed: frozenset[str]) -> Written:
+    return Written(entry.type, Outcome.UNREACHED if entry.type in allowed else Outcome.FORBIDDEN)
 
 
 # --- one by one -------------------------------------------------------------------------------------------------------

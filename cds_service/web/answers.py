@@ -59,6 +59,13 @@ class Answers:
         """What the user typed, as references: evidence with one of these is shown as attested (`Reading.attested`)."""
         return frozenset(name for one in self.stated for name in one.references)
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of what `bundle` holds, each once."""
+        return tuple(
+            dict.fromkeys(item["resourceType"] for item in (self.response or {}, *self.findings) if item)
+        )
+
     def bundle(self) -> Json:
         """A transaction of the QuestionnaireResponse and its findings, for download and for the EHR."""
         if self.response is None:

@@ -23,15 +23,15 @@ _SPARE_LINES = 3
 class Place:
     """What the place of a form offers: its address, the way back, and who is signed in.
 
-    `hidden` goes back with every answer (a token, the day). `can_write` offers to write to the EHR;
-    `notice` stands above everything.
+    `hidden` goes back with every answer (a token, the day). `writable` are the types of resources
+    that can be written to the EHR, None where nothing is offered; `notice` stands above everything.
     """
 
     action: str
     back: str
     hidden: Mapping[str, str] = field(default_factory=dict)
     author: str = ""
-    can_write: bool = False
+    writable: frozenset[str] | None = None
     notice: str = ""
 
 
@@ -110,13 +110,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What would follow from the answers."""
+    """What would follow from the answers. `refused` are types of resources among them that the EHR does not let us add."""
 
     before: str
     after: str
     headline: str
     changes: tuple[Change, ...]
     statements: tuple[Statement, ...]
+    refused: tuple[str, ...]
 
 
 def form_page(
@@ -125,7 +126,7 @@ def form_page(
     """The page, as HTML. `reading` is of the record as it is; `then` of the record with the answers, once they are whole."""
     errors = answers.errors if answers is not None else {}
     typed = answers.typed if answers is not None else {}
-    outcome = _outcome(reading, then, answers) if then is not None and answers is not None else None
+    outcome = _outcome(reading, then, answers, place) if then is not None and answers is not None else None
     return render_template(
         "web/form.html",
         reading=reading,
@@ -199,7 +200,7 @@ def input_id(name: str) -> str:
     return f"input-{name.replace('.', '-').replace('_', '-')}"
 
 
-def _outcome(before: Reading, then: Reading, answers: Answers) -> Outcome:
+def _outcome(before: Reading, then: Reading, answers: Answers, place: Place) -> Outcome:
     were = {item.id: item.answer for item in before.assessment.criteria}
     changes = tuple(
         Change(item.label, were.get(item.id, Answer.UNKNOWN), item.answer, item.reason)
@@ -212,4 +213,5 @@ def _outcome(before: Reading, then: Reading, answers: Answers) -> Outcome:
         then.assessment.headline,
         changes,
         statements(answers, then),
+        tuple(kind for kind in answers.types if place.writable is not None and kind not in place.writable),
     )

@@ -18,7 +18,7 @@ from cds_service.smart.pending_forms import PendingForms
 from cds_service.smart.routes import session_of, tell_busy
 from cds_service.smart.scopes import Extent, lacking
 from cds_service.smart.sessions import Session, SessionOverError
-from cds_service.smart.write_back import can_write, write
+from cds_service.smart.write_back import open_types, write
 from cds_service.web.answering import answered
 from cds_service.web.answers import parse
 from cds_service.web.form import Place, form_page
@@ -29,8 +29,6 @@ from fhir_mappings.attested import attested_in
 
 PATIENCE = 8.0
 """Seconds that a page waits for the EHR: a person looks on, where a hook call has to be quick."""
-
-_TYPES = ("Observation", "QuestionnaireResponse")  # what every answer is written as
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def _place(session: Session) -> Place:
         back=url_for("launched.assessment", handle=session.handle),
         hidden={FIELD: session.form_token},
         author=session.user or "",
-        can_write=can_write(session, _TYPES),
+        writable=open_types(session),
     )
 
 

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from cds_service.addresses import parse_base
+from cds_service.smart.scopes import WRITTEN, wanted
 from cds_service.smart.sessions import Session
-from cds_service.smart.write_back import SENTENCES, Outcome, can_write, write
+from cds_service.smart.write_back import SENTENCES, Outcome, open_types, write
 from tests.smart.hospital import Hospital
 
 Open = Callable[..., Hospital]
 READS = "launch openid fhirUser patient/*.rs"
-WRITES = f"{READS} patient/Observation.c patient/QuestionnaireResponse.c"
+WRITES = (
+    f"{READS} patient/Observation.c patient/QuestionnaireResponse.c patient/Procedure.c patient/Condition.c"
+)
 FORM = "urn:uuid:5a0f3f0e-0000-4000-8000-000000000001"
 
 
@@ -68,35 +71,66 @@ def test_what_is_sent_twice_is_stored_once(house: Hospital) -> None:
 
 
 @pytest.mark.parametrize(
-    "scopes",
+    ("scopes", "told"),
     [
-        READS,
-        f"{READS} patient/Observation.c",
-        f"{READS} patient/QuestionnaireResponse.c patient/Observation.u",
+        (READS, [Outcome.FORBIDDEN, Outcome.FORBIDDEN]),
+        (f"{READS} patient/Observation.c", [Outcome.FORBIDDEN, Outcome.UNREACHED]),
+        (
+            f"{READS} patient/QuestionnaireResponse.c patient/Observation.u",
+            [Outcome.UNREACHED, Outcome.FORBIDDEN],
+        ),
     ],
 )
-def test_without_the_scopes_nothing_is_sent(house: Hospital, scopes: str) -> None:
+def test_without_the_scopes_nothing_is_sent_and_it_is_told_what_is_not_allowed(
+    house: Hospital, scopes: str, told: list[Outcome]
+) -> None:
     session = signed_in(house, scopes)
-    assert not can_write(session, ("Observation", "QuestionnaireResponse"))
-    assert outcomes(house, session, bundle(observation())) == [Outcome.FORBIDDEN] * 2
+    assert outcomes(house, session, bundle(observation())) == told
     assert house.ehr.written == []
+
+
+def test_an_operation_is_not_sent_where_only_observations_may_be(house: Hospital) -> None:
+    session = signed_in(house, f"{READS} patient/Observation.c patient/QuestionnaireResponse.c")
+    sent = bundle(observation(), resource("Procedure", "resection"))
+    assert outcomes(house, session, sent) == [Outcome.UNREACHED, Outcome.UNREACHED, Outcome.FORBIDDEN]
+    assert house.ehr.written == []
+
+
+@pytest.mark.parametrize("kind", ["Procedure", "Condition"])
+def test_an_operation_and_a_refuted_finding_are_stored_with_the_scopes_that_are_asked_for(
+    house: Hospital, kind: str
+) -> None:
+    assert outcomes(house, house.launched(), bundle(resource(kind, "one"))) == [Outcome.STORED] * 2
 
 
 def test_scopes_of_the_older_form_do(house: Hospital) -> None:
     session = signed_in(house, f"{READS} patient/Observation.write patient/QuestionnaireResponse.write")
+    assert open_types(session) == {"Observation", "QuestionnaireResponse"}
     assert outcomes(house, session, bundle(observation())) == [Outcome.STORED] * 2
 
 
 def test_a_tenant_that_does_not_want_it_is_sent_nothing(open_hospital: Open) -> None:
     house = open_hospital()
     session = signed_in(house)
-    assert not can_write(session, ("Observation",))
+    assert open_types(session) is None
     assert outcomes(house, session, bundle()) == [Outcome.FORBIDDEN]
 
 
 def test_scopes_to_write_are_asked_for_where_the_tenant_wants_it(house: Hospital) -> None:
     house.launched()
-    assert "patient/Observation.c" in house.ehr.asked[0]["scope"].split()
+    asked = set(house.ehr.asked[0]["scope"].split())
+    assert asked >= {f"patient/{kind}.c" for kind in WRITTEN}
+
+
+@pytest.mark.parametrize(("has_v2", "ending"), [(True, "c"), (False, "write")])
+def test_everything_that_an_answer_is_written_as_is_asked_for(
+    house: Hospital, ending: str, *, has_v2: bool
+) -> None:
+    smart = house.launched().tenant.smart
+    assert smart is not None
+    asked = set(wanted(smart, has_v2=has_v2))
+    for kind in ("QuestionnaireResponse", "Observation", "Procedure", "Condition"):
+        assert f"patient/{kind}.{ending}" in asked
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from flask import Flask, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cds_service.smart.scopes import WRITTEN
 from cds_service.web.answers import ROWS, Answers, parse
 from cds_service.web.form import Place, form_page
 from cds_service.web.pages import pages
@@ -126,8 +127,22 @@ def test_what_would_follow_is_shown_as_attested_with_before_and_after() -> None:
 
 def test_writing_is_offered_where_the_place_can() -> None:
     reading = sample("28-us-core-diagnosis-codes-only")
-    found = page(reading, fill(reading, COMPLETE), then(reading, COMPLETE), Place("/f", "/b", can_write=True))
+    answers, place = fill(reading, COMPLETE), Place("/f", "/b", writable=frozenset(WRITTEN))
+    assert set(answers.types) <= set(WRITTEN)
+    found = page(reading, answers, then(reading, COMPLETE), place)
     assert "write" in {item.get("value") for item in found.all("button")}
+
+
+@pytest.mark.parametrize("kind", ["Procedure", "Condition"])
+def test_what_the_ehr_does_not_allow_is_named_and_writing_is_not_offered(kind: str) -> None:
+    reading = sample("28-us-core-diagnosis-codes-only")
+    form = COMPLETE | answer("liver_metastases", value="absent", date="2026-10-01")
+    form |= answer("primary_resection", performed="not-done", residual="", date="")
+    answers, place = fill(reading, form), Place("/f", "/b", writable=frozenset(WRITTEN) - {kind})
+    assert not answers.errors
+    found = page(reading, answers, then(reading, form), place)
+    assert f"it does not allow this application to add {kind} resources" in found.text
+    assert "write" not in {item.get("value") for item in found.all("button")}
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,31 @@ def test_what_is_written_is_in_the_chart_and_attested_from_then_on(house: Ward) 
     assert "Holds what a user typed" in page.text
 
 
+def test_an_operation_and_a_ruled_out_finding_are_written_with_the_scopes_that_are_asked_for(
+    house: Ward,
+) -> None:
+    user = User(house)
+    given = {"primary_resection.performed": "not-done", "liver_metastases.value": "absent"}
+    given["liver_metastases.date"] = "2026-10-20"
+    assert 'value="write"' in user.sends("assess", **given).text
+    assert "The EHR holds all your statements." in user.sends("write", **given).text
+    kinds = {item["resourceType"] for item in house.ehr.written}
+    assert kinds == {"QuestionnaireResponse", "Procedure", "Condition"}
+
+
+def test_answers_that_the_token_does_not_let_us_add_are_named_and_none_is_sent(house: Ward) -> None:
+    house.ehr.granted = (
+        "launch openid fhirUser patient/*.rs patient/QuestionnaireResponse.c patient/Observation.c"
+    )
+    user = User(house)
+    given = {"primary_resection.performed": "not-done"}
+    page = user.sends("assess", **given).text
+    assert "it does not allow this application to add Procedure resources" in page
+    assert 'value="write"' not in page
+    assert "Not everything is in the EHR" in user.sends("write", **given).text
+    assert house.ehr.written == []
+
+
 def test_nothing_is_written_where_the_tenant_does_not_want_it(keys: Path) -> None:
     with ward(keys, write_back="off") as house:
         user = User(house)
