@@ -77,6 +77,7 @@ def _sections(assessment: Assessment) -> Iterator[tuple[str, list[str]]]:
     yield "Also on record", [_with_labels(item) for item in assessment.caveats]
     yield "Not met", [_with_remedy(c) for c in assessment.criteria if c.answer is Answer.NOT_MET]
     yield "Missing", [_with_remedy(c) for c in assessment.criteria if c.answer is Answer.UNKNOWN]
+    yield "Note", list(assessment.warnings)
     yield "Dates", list(_dates(assessment))
     yield (
         "Other guidance",
@@ -117,7 +118,6 @@ def _dates(assessment: Assessment) -> Iterator[str]:
     yield from (
         f"{c.label}: the study goes out of date on {c.stale_on}" for c in assessment.criteria if c.stale_on
     )
-    yield from assessment.warnings
 
 
 def _section(title: str, lines: Iterable[str]) -> RenderableType:
