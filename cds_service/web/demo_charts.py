@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from cds_service.hooks.text import one_line
-from cds_service.web.demo_fhir_text import codes, concept, day, result
+from cds_service.web.demo_fhir_text import codes, concept, day, plain, result
 
 SHOWN: Final = 25  # rows of a table; the rest opens below
 Json = Mapping[str, Any]
@@ -100,8 +100,11 @@ def _procedure(resource: Json) -> str:
 
 
 def _report(resource: Json) -> str:
-    words = [resource.get("conclusion"), concept(resource.get("conclusionCode"))]
-    return "; ".join(word for word in words if isinstance(word, str) and word)
+    said, coded = resource.get("conclusion"), concept(resource.get("conclusionCode"))
+    words = said if isinstance(said, str) else ""
+    if coded.casefold() in words.casefold():  # the code says the same once more
+        return words
+    return f"{words.rstrip('.')}; {coded}" if words else coded
 
 
 def _tissue(resource: Json) -> str:
@@ -132,6 +135,6 @@ _KINDS: Final = (
         "Intent",
         ("authoredOn",),
         _named,
-        lambda item: str(item.get("intent") or ""),
+        lambda item: plain(item.get("intent")),
     ),
 )

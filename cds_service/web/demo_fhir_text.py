@@ -23,7 +23,21 @@ def concept(value: Any) -> str:
     codings = value.get("coding")
     if isinstance(codings, list):
         return next(filter(None, map(concept, codings)), "")
-    return str(value.get("code") or "")
+    return plain(value.get("code"))
+
+
+def plain(value: Any) -> str:
+    """A value that should be one word or number; of any other shape its words, and that it cannot be read."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, str | int | float):
+        return "" if value is None else str(value)
+    words = (
+        [plain(item) for item in value if isinstance(item, str | int | float)]
+        if isinstance(value, list)
+        else []
+    )
+    return f"{', '.join(words)} (not readable)".strip()
 
 
 def codes(value: Any) -> str:
@@ -39,9 +53,8 @@ def quantity(value: Any) -> str:
     """A Quantity with its comparator and unit."""
     if not isinstance(value, dict):
         return ""
-    number = value.get("value")
-    unit = value.get("unit") or value.get("code") or ""
-    return f"{value.get('comparator') or ''} {'' if number is None else number} {unit}".strip()
+    unit = value.get("unit") or value.get("code")
+    return " ".join(filter(None, map(plain, (value.get("comparator"), value.get("value"), unit))))
 
 
 def result(resource: Json) -> str:
@@ -80,10 +93,10 @@ def _ratio(value: Any) -> str:
 _VALUES: Final[Mapping[str, Callable[[Any], str]]] = {
     "valueQuantity": quantity,
     "valueCodeableConcept": concept,
-    "valueString": str,
+    "valueString": plain,
     "valueRange": _range,
     "valueRatio": _ratio,
-    "valueInteger": str,
-    "valueBoolean": str,
-    "valueDateTime": str,
+    "valueInteger": plain,
+    "valueBoolean": plain,
+    "valueDateTime": plain,
 }

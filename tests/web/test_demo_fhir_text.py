@@ -31,6 +31,7 @@ STRANGE: list[Any] = [
         ({"coding": [{"display": "Liver structure (body structure)"}]}, "Liver structure"),
         ({"coding": [{"display": "Grade (WHO)"}]}, "Grade (WHO)"),
         ([{"text": "a"}, {"text": "b"}], "a; b"),
+        ({"coding": [{"code": ["refuted", "confirmed"]}]}, "refuted, confirmed (not readable)"),
     ],
 )
 def test_a_concept_is_said_by_its_text_else_its_display_else_its_code(value: Any, said: str) -> None:
@@ -49,7 +50,9 @@ def test_a_concept_is_said_by_its_text_else_its_display_else_its_code(value: Any
         ),
         ({"valueRange": {"low": {"value": 20, "unit": "%"}}}, "20 % to ?"),
         ({"valueString": "1,5 %"}, "1,5 %"),
-        ({"valueBoolean": False}, "False"),
+        ({"valueBoolean": False}, "false"),
+        ({"valueString": ["a", {}]}, "a (not readable)"),
+        ({"valueQuantity": {"value": {}, "unit": "%"}}, "(not readable) %"),
         (
             {"component": [{"code": {"text": "Ki-67"}, "valueQuantity": {"value": 2, "unit": "%"}}]},
             "Ki-67: 2 %",
