@@ -92,4 +92,4 @@ def _state(fact: Fact[Any], result: CriterionResult | None) -> Answer:
 def _why(name: str, result: CriterionResult | None) -> str:
     if result is None:
         return _NO_CRITERION[name]
-    return f"{result.label}, {result.limit}: {result.reason}"
+    return f"{result.label}. Limit: {result.limit}. {result.reason}"

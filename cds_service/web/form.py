@@ -134,6 +134,7 @@ def form_page(
         place=place,
         panels=panels(reading, typed, errors),
         mistakes=mistakes(errors),
+        has_gaps=any(item.answer is Answer.UNKNOWN for item in reading.assessment.criteria),
         author=Author(typed.get(AUTHOR, ""), errors.get(AUTHOR, "")),
         outcome=outcome,
         marks=MARKS,

@@ -125,6 +125,13 @@ def test_what_would_follow_is_shown_as_attested_with_before_and_after() -> None:
     assert values == {"more", "download", "assess"}
 
 
+def test_the_form_is_headed_by_what_it_is_for_and_names_the_patient_in_its_title() -> None:
+    assert "What is missing: name not on record ·" in page(NEAR).text
+    whole = page(sample("01-meets")).text
+    assert "Add or correct findings: Sample, Meets ·" in whole
+    assert "What is missing" not in whole
+
+
 def test_writing_is_offered_where_the_place_can() -> None:
     reading = sample("28-us-core-diagnosis-codes-only")
     answers, place = fill(reading, COMPLETE), Place("/f", "/b", writable=frozenset(WRITTEN))
