@@ -157,6 +157,8 @@ function chartPage(form) {
     const mine = turn += 1;
     const hook = byId("hook").value;
     remember();
+    const page = new URL(byId("assessment").href); // it reads what the call tells: the chart, and a problem that is being added
+    if (hook === "problem-list-item-create") page.searchParams.set("problem", byId("problem").value);
     advice.replaceChildren(make("p", { class: "notice demo-waiting" }, "Asking the service …"));
     try {
       services ??= await discovered();
@@ -165,7 +167,7 @@ function chartPage(form) {
       const service = services.find((item) => item.hook === hook);
       const body = { hook, hookInstance: crypto.randomUUID(), fhirServer: base, context: context(hook), prefetch: await prefetched(service, base, patient) };
       const found = await exchange("POST", `/cds-services/${encodeURIComponent(service.id)}`, body, { [header]: byId("on").value });
-      if (mine === turn) await show(found, service);
+      if (mine === turn) await show(found, service, page.href);
     } catch {
       if (mine === turn) fail("The service does not answer. Is the demonstration still running?");
     }
@@ -177,11 +179,11 @@ function chartPage(form) {
     say(text);
   }
 
-  async function show(found, service) {
+  async function show(found, service, page) {
     showExchange(found);
     if (!found.ok) return fail(`The service answered ${found.status}: ${found.content?.issue?.[0]?.diagnostics ?? "without saying why"}`);
     const cards = found.content?.cards ?? [];
-    const shown = await Promise.all(cards.map((card) => cardOf(card, service)));
+    const shown = await Promise.all(cards.map((card) => cardOf(card, service, page)));
     advice.replaceChildren(...(shown.length ? shown : [silence(found)]));
     say(shown.length ? cards.map((card) => card.summary).join(". ") : "The service gave no card.");
   }
@@ -208,7 +210,7 @@ function chartPage(form) {
 
   const INDICATORS = { info: ["i", "Information"], warning: ["!", "Warning"], critical: ["‼", "Critical"] };
 
-  async function cardOf(card, service) {
+  async function cardOf(card, service, page) {
     const [mark, word] = INDICATORS[card.indicator] ?? INDICATORS.info;
     const title = `card-${card.uuid}`;
     const article = make("article", { class: `card card--${card.indicator in INDICATORS ? card.indicator : "info"}`, "aria-labelledby": title });
@@ -216,7 +218,7 @@ function chartPage(form) {
       make("p", { class: "card-indicator" }, make("span", { class: "demo-indicator", "aria-hidden": "true" }, mark), ` ${word}`),
       make("h3", { class: "card-summary", id: title }, card.summary),
       make("p", { class: "card-source" }, "Source: ", sourceOf(card.source)),
-      ...linksOf([...(card.links ?? []), { label: "Open the assessment", url: byId("assessment").href, type: "absolute" }]),
+      ...linksOf([...(card.links ?? []), { label: "Open the assessment", url: page, type: "absolute" }]),
       ...suggestionsOf(card, service),
       dismissalOf(card, service, article),
       ...(card.detail ? [detailOf(await markdown(card.detail, markdownAt))] : []));
@@ -358,8 +360,13 @@ function listPage(field) {
   field.addEventListener("input", () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of rows) row.hidden = !words.every((word) => row.dataset.searched.includes(word));
-    for (const group of document.querySelectorAll(".demo-patients tbody")) group.hidden = !group.querySelector("tr[data-searched]:not([hidden])");
+    for (const group of document.querySelectorAll(".demo-patients tbody")) {
+      const left = group.querySelectorAll("tr[data-searched]:not([hidden])").length, number = group.querySelector(".demo-number");
+      group.hidden = !left;
+      if (number) number.textContent = left;
+    }
     const count = rows.filter((row) => !row.hidden).length;
+    if (rows.length) { byId("listed").hidden = !count; byId("nobody").hidden = count > 0; }
     byId("count").textContent = `${count} of these patients ${count === 1 ? "matches" : "match"}`;
   });
 }

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Flask, Response, render_template, request, url_for
+from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from cds_service.advisor import Advisor
 from cds_service.demo.day import ON, parse_day
 from cds_service.demo.fhir import PREFIX as FHIR
-from cds_service.errors import HttpError
+from cds_service.errors import HttpError, NotFoundError
 from cds_service.hooks.services import SERVICES
 from cds_service.web import markdown
 from cds_service.web.answering import answered
 from cds_service.web.demo_box import add_box
 from cds_service.web.demo_charts import sections
-from cds_service.web.demo_drafts import catalogue
+from cds_service.web.demo_drafts import Choice, catalogue
 from cds_service.web.demo_patients import (
     Listed,
     Sample,
@@ -39,7 +39,9 @@ from cds_service.web.patient import banner
 from cds_service.web.view import Actions, Link, assessment_page
 
 PREFIX: Final = "/demo"
-_NOTICE: Final = "DEMO, made-up patient"
+_NOTICE: Final = "DEMONSTRATION: made-up patient"
+PROBLEM: Final = "problem"
+"""Of an address: the problem of the catalogue that the call behind a card adds."""
 _DAYS_KEPT: Final = 32
 _USERS: Final = (
     ("Practitioner/demo-surgeon", "Dr Albers, surgery"),
@@ -52,6 +54,7 @@ def add_demo(app: Flask, folder: Path, advisor: Advisor, today: date) -> None:
     if pages.name not in app.blueprints:
         app.register_blueprint(pages)
     app.register_blueprint(demo(Samples(folder), advisor, today))
+    app.add_url_rule("/", "start", lambda: redirect(url_for("demo.patients")))
 
 
 def demo(samples: Samples, advisor: Advisor, today: date) -> Blueprint:
@@ -108,11 +111,16 @@ def _charts(blueprint: Blueprint, samples: Samples, advisor: Advisor, today: dat
 
     @blueprint.get("/patients/<patient>/assessment")
     def assessment(patient: str) -> str:
-        sample, on = samples.find(patient), _day(today)
-        back = Link(url_for("demo.chart", patient=patient, on=on), f"{_NOTICE}: back to the chart")
-        form, day = url_for("demo.ask", patient=patient, on=on), url_for("demo.assessment", patient=patient)
-        actions = Actions(back=back, form=form, other_day=day)
-        return assessment_page(sample.reading(advisor, on), actions=actions)
+        sample, on, problem = samples.find(patient), _day(today), _problem()
+        actions = Actions(
+            back=Link(url_for("demo.chart", patient=patient, on=on), "back to the chart"),
+            form=url_for("demo.ask", patient=patient, on=on, problem=problem and problem.id),
+            other_day=url_for("demo.assessment", patient=patient),
+            hidden=((PROBLEM, problem.id),) if problem is not None else (),
+            notice=_NOTICE,
+            added=problem.label if problem is not None else "",
+        )
+        return assessment_page(sample.reading(advisor, on, problem), actions=actions)
 
     @blueprint.get("/patients/<patient>/bundle")
     def bundle(patient: str) -> Response:
@@ -126,19 +134,21 @@ def _forms(blueprint: Blueprint, samples: Samples, advisor: Advisor, today: date
 
     @blueprint.get("/patients/<patient>/form")
     def ask(patient: str) -> str:
-        sample, on = samples.find(patient), _day(today)
-        return form_page(sample.reading(advisor, on), _place(patient, on))
+        sample, on, problem = samples.find(patient), _day(today), _problem()
+        return form_page(sample.reading(advisor, on, problem), _place(patient, on, problem))
 
     @blueprint.post("/patients/<patient>/form")
     def answer(patient: str) -> Response:
-        sample, on = samples.find(patient), _day(today)
-        return answered(request.form.to_dict(), sample.reading(advisor, on), advisor, _place(patient, on))
+        sample, on, problem = samples.find(patient), _day(today), _problem()
+        reading, place = sample.reading(advisor, on, problem), _place(patient, on, problem)
+        return answered(request.form.to_dict(), reading, advisor, place)
 
 
-def _place(patient: str, on: date) -> Place:
+def _place(patient: str, on: date, problem: Choice | None) -> Place:
+    named = problem and problem.id
     return Place(
-        action=url_for("demo.answer", patient=patient, on=on),
-        back=url_for("demo.assessment", patient=patient, on=on),
+        action=url_for("demo.answer", patient=patient, on=on, problem=named),
+        back=url_for("demo.assessment", patient=patient, on=on, problem=named),
         notice=_NOTICE,
     )
 
@@ -160,6 +170,15 @@ def _day(today: date) -> date:
     """The day in the address. Raises BadRequestError."""
     text = request.args.get("on", "")
     return parse_day(text) if text else today
+
+
+def _problem() -> Choice | None:
+    """The problem in the address. Raises NotFoundError for one that the catalogue has not."""
+    name = request.args.get(PROBLEM, "")
+    found = next((item for item in catalogue().problems if item.id == name), None)
+    if name and found is None:
+        raise NotFoundError("There is no such problem in the catalogue of the demonstration.")
+    return found
 
 
 def _sorting() -> Sorting:

@@ -28,6 +28,7 @@ MOST: Final = 50
 _ROUND_IT: Final = 64 * 1024  # of a form: its other fields, and what stands between them
 NOT_JSON: Final = "not JSON"  # what `read_file` says of one text that is none
 _PARTS: Final = 20
+_NOTICE: Final = "DEMONSTRATION: not for the care of anybody"
 _TOO_LARGE: Final = (
     f"That is more than {LARGEST // 1024 // 1024} MB, which is more than this box reads. For files of any size there is "
     "`milan-net assess FILE`."
@@ -43,6 +44,7 @@ class Typed:
     number: int | None = None  # of the patient, where several were pasted
     data: bytes = b""
     is_file: bool = False
+    is_lost: bool = False  # it was too large to be read at all
 
 
 def add_box(blueprint: Blueprint, advisor: Advisor, today: date) -> None:
@@ -54,7 +56,7 @@ def add_box(blueprint: Blueprint, advisor: Advisor, today: date) -> None:
 
     @blueprint.post("/assess")
     def assess() -> str | tuple[str, int]:
-        typed = Typed(on=today.isoformat())
+        typed = Typed(on=today.isoformat(), is_lost=True)
         try:
             typed = _typed(today)
             readings = _readings(typed, advisor)
@@ -64,8 +66,8 @@ def add_box(blueprint: Blueprint, advisor: Advisor, today: date) -> None:
         if typed.number is None and len(readings) > 1:
             return _several(readings, typed)
         chosen = readings[min(typed.number or 0, len(readings) - 1)]
-        back = Link(url_for("demo.box", on=typed.on), "DEMO: assess another record")
-        return assessment_page(chosen, actions=Actions(back=back))
+        back = Link(url_for("demo.box", on=typed.on), "assess another record")
+        return assessment_page(chosen, actions=Actions(back=back, notice=_NOTICE))
 
 
 def _form(typed: Typed, mistake: str = "") -> str:

@@ -11,8 +11,10 @@ from cds_service import samples
 from cds_service.advisor import Advisor
 from cds_service.eligibility.verdict import Verdict
 from cds_service.errors import DataError, NotFoundError
+from cds_service.web.demo_drafts import Choice, added_problem
 from cds_service.web.patient import Banner, banner
 from cds_service.web.reading import Reading, read
+from fhir_mappings.added import with_resources
 from fhir_mappings.record import RecordError, read_file
 
 _GROUPS: Final = (
@@ -44,9 +46,11 @@ class Sample:
     question: str
     content: bytes
 
-    def reading(self, advisor: Advisor, on: date) -> Reading:
-        """The sample, read and assessed on a day."""
-        return read(read_file(self.content)[0], advisor, on)
+    def reading(self, advisor: Advisor, on: date, problem: Choice | None = None) -> Reading:
+        """The sample, read and assessed on a day, as in a call that adds a problem where there is one."""
+        record = read_file(self.content)[0]
+        added = (added_problem(problem, self.id),) if problem is not None else ()
+        return read(with_resources(record, added) if added else record, advisor, on)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ class Actions:
 
     `form` is the address of the form for missing data. `other_day` answers `GET ?on=DATE` with the page of that day;
     `hidden` are further parameters that it needs. `closed` names the parts of the record that the place may not read.
-    `leave` is where a form with `hidden_on_leaving` ends the session.
+    `leave` is where a form with `hidden_on_leaving` ends the session. `notice` stands above everything, also on paper;
+    `added` names what is read together with the record and stands nowhere in it.
     """
 
     back: Link | None = None
@@ -64,6 +65,8 @@ class Actions:
     closed: tuple[str, ...] = ()
     leave: str | None = None
     hidden_on_leaving: tuple[tuple[str, str], ...] = ()
+    notice: str = ""
+    added: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The demonstration's EHR: its list and its charts, on the day that is asked about, and nowhere but in a demonstration."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from cds_service.samples import questions
 from cds_service.settings import Settings
 from cds_service.tenants import open_tenants
 from cds_service.web.demo_charts import SHOWN, sections
-from cds_service.web.demo_drafts import catalogue
+from cds_service.web.demo_drafts import added_problem, catalogue
 from fhir_mappings.drafted import DraftKind, drafted_orders, names_the_tumour
 from fhir_mappings.valueset import terminology
 from tests.hooks.calls import HOOK_INSTANCE, ON, SERVICE, call, cards_of, chart, outcome_of
@@ -61,7 +62,7 @@ def test_every_verdict_has_a_heading_of_its_own() -> None:
 def test_the_search_finds_every_word_in_any_order(client: FlaskClient) -> None:
     assert "1 patient, assessed" in page_of(client.get("/demo?q=refuted+BONE")).text
     nothing = page_of(client.get("/demo?q=<b>zebra</b>"))
-    assert "No patient holds all of these words" in nothing.text
+    assert "No patient matches" in nothing.text
     assert not nothing.named("b")
 
 
@@ -251,6 +252,54 @@ def test_of_the_problems_only_the_sprain_has_nothing_to_do_with_it() -> None:
         for item in catalogue().problems
     }
     assert named == {"ileal-net": True, "liver-metastases": True, "ankle-sprain": False}
+
+
+@pytest.mark.parametrize("patient", ["no-net", "meets", "us-core-diagnosis-codes-only", "breast-cancer-too"])
+def test_a_call_that_adds_a_problem_and_the_page_behind_its_card_conclude_alike(
+    client: FlaskClient, patient: str
+) -> None:
+    for choice in catalogue().problems[:2]:
+        added = {"resourceType": "Bundle", "entry": [{"resource": added_problem(choice, patient)}]}
+        context = {"userId": "Practitioner/1", "patientId": patient, "conditions": added}
+        body = call(prefetch_of(client, patient), hook="problem-list-item-create", context=context)
+        answer = client.post("/cds-services/milan-net-problem-list-item-create", json=body)
+        page = page_of(client.get(f"/demo/patients/{patient}/assessment?problem={choice.id}"))
+        assert Verdict(answer.headers[TOLD["verdict"]]).heading in page.text
+        assert "the problem that is being added" in page.text
+        for card in cards_of(answer):
+            assert card["summary"] in page.text
+
+
+def test_a_problem_goes_along_to_the_form_and_to_another_day(client: FlaskClient) -> None:
+    page = client.get("/demo/patients/no-net/assessment?problem=ileal-net").text
+    assert '<input type="hidden" name="problem" value="ileal-net">' in page
+    assert "/demo/patients/no-net/form?on=2026-11-23&amp;problem=ileal-net" in page
+    form = client.get("/demo/patients/no-net/form?problem=ileal-net").text
+    assert "/demo/patients/no-net/assessment?on=2026-11-23&amp;problem=ileal-net" in form
+    page_of(client.get("/demo/patients/no-net/assessment?problem=none"), 404)
+
+
+def test_the_bare_address_leads_to_the_patients_in_the_demonstration_alone(client: FlaskClient) -> None:
+    assert (client.get("/").status_code, client.get("/").headers["Location"]) == (302, "/demo")
+    plain = create_app(Settings(), open_tenants(), today=lambda: ON).test_client()
+    assert plain.get("/").status_code == 404
+
+
+@pytest.mark.parametrize("patient", PATIENTS)
+def test_no_page_shows_a_value_as_the_language_writes_it(client: FlaskClient, patient: str) -> None:
+    for part in ("", "/assessment", "/form"):
+        text = page_of(client.get(f"/demo/patients/{patient}{part}")).text
+        assert "['" not in text
+        assert "{'" not in text
+
+
+def test_a_conclusion_and_a_code_that_says_the_same_are_shown_once() -> None:
+    said = {"conclusion": "Nothing was found.", "conclusionCode": [{"text": "nothing was found"}]}
+    other = said | {"conclusionCode": [{"text": "Liver"}]}
+    entries = [{"resource": {"resourceType": "DiagnosticReport"} | item} for item in (said, other)]
+    tables = sections(json.dumps({"entry": entries}).encode())
+    (reports,) = (item for item in tables if item.id == "diagnosticreport")
+    assert [row.found for row in reports.rows] == ["Nothing was found.", "Nothing was found; Liver"]
 
 
 def test_the_catalogue_is_served_to_the_page(client: FlaskClient) -> None:

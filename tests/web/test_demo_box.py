@@ -166,6 +166,16 @@ def test_the_box_reads_as_much_as_it_says_and_not_a_byte_more(client: FlaskClien
     page_of(pasted(client, MEETS + " " * room))
 
 
+def test_it_is_said_that_the_box_is_empty_where_too_much_was_pasted(client: FlaskClient) -> None:
+    response = pasted(client, " " * (demo_box.LARGEST * 2))
+    assert "the box is empty again" in page_of(response, 413).text
+    assert kept(response) == ""
+    slightly = pasted(client, MEETS + " " * (demo_box.LARGEST - len(MEETS.encode()) + 1))
+    assert "still in the box" in page_of(slightly, 413).text
+    assert kept(slightly)
+    assert "still in the box" not in page_of(pasted(client, " "), 400).text
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data", ""])
 def test_a_body_that_is_no_form_is_an_empty_box(client: FlaskClient, content_type: str) -> None:
     page_of(client.post("/demo/assess", data=b"\xff\x00{", content_type=content_type), 400)
