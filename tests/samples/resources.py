@@ -93,6 +93,14 @@ def category(code: str) -> list[Json]:
     return [concept((f"{HL7}/observation-category", code, code.title().replace("-", " ")))]
 
 
+_SPELLED = {"mcode": "mCODE", "mii": "MII", "us": "US", "net": "NET", "men": "MEN"}
+
+
+def _given(name: str) -> str:
+    """The given name of a patient, from what the file is called."""
+    return " ".join(_SPELLED.get(word, word[:1].upper() + word[1:]) for word in name.split("-"))
+
+
 # --- a chart ------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +114,7 @@ class Chart:
             "patient",
             "Patient",
             meta={"tag": [coding((f"{HL7}/v3-ActReason", "HTEST", "test health data"))]},
-            name=[{"use": "official", "family": "Sample", "given": [name.replace("-", " ").title()]}],
+            name=[{"use": "official", "family": "Sample", "given": [_given(name)]}],
             gender=gender,
             birthDate=born,
         )
