@@ -34,6 +34,8 @@ def pages_in(pdf: bytes) -> int:
 def test_an_assessment_is_one_page(browser: "Browser", demo: str, patient: str, scheme: str) -> None:
     with opened(browser, color_scheme=scheme) as page:
         page.goto(f"{demo}/patients/{patient}/assessment")
+        page.emulate_media(media="print")
+        assert page.is_visible("text=DEMONSTRATION: made-up patient")
         assert pages_in(page.pdf(prefer_css_page_size=True)) == 1
         assert pages_in(page.pdf(format="A4", margin=dict.fromkeys(_SIDES, "10mm"))) == 1
 

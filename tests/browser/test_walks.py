@@ -59,6 +59,41 @@ def test_from_the_list_over_the_form_to_a_decided_verdict_and_feedback(browser: 
         page.wait_for_selector("text=The card stays away")
 
 
+def test_the_filtered_list_counts_who_is_left_and_says_when_nobody_is(browser: "Browser", demo: str) -> None:
+    with opened(browser) as page:
+        page.goto(demo)
+        page.fill("#q", "bone")
+        groups = page.locator(".demo-patients tbody:visible")
+        left = groups.locator("tr[data-searched]:visible").count()
+        assert sum(map(int, groups.locator(".demo-number").all_inner_texts())) == left > 1
+        page.fill("#q", "zzz")
+        assert page.inner_text("#nobody") == "No patient matches."
+        assert not page.is_visible("table")
+        page.fill("#q", "")
+        assert page.is_visible("table")
+        assert not page.is_visible("#nobody")
+
+
+@pytest.mark.parametrize("width", [360, 600, 1440])
+def test_a_chart_says_at_every_width_that_a_value_is_preliminary(
+    browser: "Browser", demo: str, width: int
+) -> None:
+    with opened(browser, viewport={"width": width, "height": 800}) as page:
+        page.goto(f"{demo}/patients/preliminary-ki67-12-percent")
+        assert page.locator(".demo-record :text-is('preliminary'):visible").count() == 1
+
+
+def test_the_page_of_a_card_reads_the_problem_that_is_being_added(browser: "Browser", demo: str) -> None:
+    with opened(browser) as page:
+        page.goto(f"{demo}/patients/no-net")
+        page.select_option("#hook", "problem-list-item-create")
+        page.click("text=Ask the service")
+        summary = page.inner_text(".card-summary")
+        page.goto(str(page.get_attribute("text=Open the assessment", "href")))
+        assert page.inner_text("h1") == summary
+        assert "the problem that is being added" in page.inner_text("main")
+
+
 def test_from_the_card_through_the_launch_to_what_the_ehr_holds_and_feedback(
     browser: "Browser", house: Ward
 ) -> None:

@@ -146,6 +146,13 @@ def test_a_bare_assessment_has_no_empty_sections() -> None:
     assert headings == ["Criteria", "What this rests on", "Evidence", "Alternatives to discuss"]
 
 
+def test_a_warning_stands_under_note_and_not_among_the_dates() -> None:
+    text = detail(assessment(Verdict.MEETS, warnings=("The transplant status could not be read.",)), RULES)
+    notes = text.partition("#### Note")[2].partition("####")[0]
+    assert "The transplant status could not be read" in notes
+    assert text.count("The transplant status could not be read") == 1
+
+
 AUTHORED = tags(GFM.render(detail(assessment(text="x"), RULES)))
 
 
