@@ -45,13 +45,18 @@ def _nonconformance(kind: str, data: Mapping[str, Any]) -> str | None:
     try:
         model = _MODELS[kind].model_validate(data)
     except ValidationError as error:
-        return "; ".join(
-            sorted({_named(kind, item) for item in error.errors(include_input=False, include_url=False)})
-        )
+        found = error.errors(include_url=False, include_context=False)
+        return "; ".join(sorted({_named(kind, item) for item in found}))
     except (ValueError, TypeError, AssertionError, AttributeError):  # for a few malformed shapes
-        return "malformed"
-    loose = sorted(name for name, item in data.items() if _is_converted(getattr(model, name, None), item))
-    return "; ".join(f"{kind}.{name} (type)" for name in loose) or None
+        return f"{kind} {_OTHER_FORM}"
+    values = {name: getattr(model, name, None) for name in data}
+    loose = sorted(name for name, item in data.items() if _is_converted(values[name], item))
+    return "; ".join(f"{kind}.{name} {_loosely(values[name])}" for name in loose) or None
+
+
+def _loosely(value: object) -> str:
+    """What to say of an element that validation made `value` of."""
+    return _WORDS["bool_type"] if isinstance(value, bool) else _OTHER_FORM
 
 
 def _is_converted(model: object, value: object) -> bool:
@@ -116,9 +121,67 @@ def _form_of_text(name: str, text: str) -> str:
     raise _OddValueError
 
 
+# --- what is wrong, in words ----------------------------------------------------------------------------------------------
+
+_OTHER_FORM = "has another form than FHIR says"
+_WORDS: Mapping[str, str] = {
+    "missing": "is missing",
+    "model_field_validation.missing": "is missing",
+    "bool_type": "is neither true nor false",
+    "bool_parsing": "is neither true nor false",
+    "int_type": "is no whole number",
+    "int_parsing": "is no whole number",
+    "int_from_float": "is no whole number",
+}
+_BELONGS: Mapping[str, str] = {
+    "string_type": "one text belongs",
+    "list_type": "a list belongs",
+    "model_validation_format": "one object belongs",
+    "json_invalid": "one object belongs",  # the library tries to read a text as JSON
+    "date_type": "one date belongs",
+    "datetime_type": "one date belongs",
+}
+_GIVEN: Mapping[type, str] = {
+    list: "is a list",
+    dict: "is an object",
+    str: "is a text",
+    bool: "is true or false",
+    int: "is a number",
+    float: "is a number",
+}
+_YEAR_MONTH_DAY = re.compile(r"(\d{4}-\d{2})(-\d{2})?(T.*)?", re.DOTALL)
+_CODES_OF_FHIR = frozenset({"code", "status", "intent", "comparator"})
+_DATED = re.compile(r"(?i)(date|start|end)[a-z]*$|(date|time)$")
+
+
 def _named(kind: str, error: Mapping[str, Any]) -> str:
-    given = (
-        error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
-    )  # not a name of the record's own
-    path = ".".join(str(step) for step in given if not str(step)[:1].isupper() and step != "root")
-    return f"{kind}.{path or 'value'} ({error['type']})"
+    """The element and what is wrong with it, without its value."""
+    steps = error["loc"]
+    if error["type"] == "extra_forbidden":  # not a name of the record's own
+        steps = steps[:-1]
+    path = ".".join(str(step) for step in steps if not str(step)[:1].isupper() and step != "root")
+    return f"{kind}{'.' if path else ''}{path} {_wrong(error, path)}"
+
+
+def _wrong(error: Mapping[str, Any], path: str) -> str:
+    what, given = error["type"], error.get("input")
+    if what in _WORDS:
+        return _WORDS[what]
+    if what in _BELONGS and type(given) in _GIVEN:
+        is_code = what == "string_type" and path.rpartition(".")[2] in _CODES_OF_FHIR
+        return f"{_GIVEN[type(given)]} where {'one code belongs' if is_code else _BELONGS[what]}"
+    if isinstance(given, str) and (what.startswith("date") or _DATED.search(path)):
+        return "is no date as FHIR writes one" if _may_be_day(given) else "is no day of the calendar"
+    return _OTHER_FORM
+
+
+def _may_be_day(text: str) -> bool:
+    """Whether a text that is no date names a day all the same, or not even looks like one."""
+    looks = _YEAR_MONTH_DAY.fullmatch(text)
+    if looks is None:
+        return True
+    try:
+        date.fromisoformat(looks[1] + (looks[2] or "-01"))
+    except ValueError:
+        return False
+    return True

@@ -610,7 +610,9 @@ def test_a_grade_that_is_higher_than_the_histology_says_is_outside():
 
 
 def test_an_unreadable_entry_of_another_malignancy_asks_for_a_discussion():
-    issue = Issue("Condition/x", "Condition.onsetDateTime (value_error)", ("other_malignancy",))
+    issue = Issue(
+        "Condition/x", "Condition.onsetDateTime is no date as FHIR writes one", ("other_malignancy",)
+    )
     found = judged(facts(other_malignancy=gap(GapKind.UNREADABLE, "It is in doubt."), issues=(issue,)))
     assert found.verdict == "borderline"
 

@@ -244,7 +244,46 @@ def test_what_is_no_known_bend_stays_wrong_and_is_named(kind: str, element: str,
     for data in (selected(given), mend(given)[0]):
         problem = nonconformance(kind, data)
         assert problem is not None
-        assert problem == "malformed" or problem.startswith(f"{kind}.")
+        assert problem.startswith(kind)
+        assert names_no_value(problem)
+
+
+@pytest.mark.parametrize(
+    ("kind", "element", "wrong", "words"),
+    [
+        ("Patient", "birthDate", "1970-02-30", "Patient.birthDate is no day of the calendar"),
+        ("Patient", "birthDate", "30.1.1970", "Patient.birthDate is no date as FHIR writes one"),
+        ("Patient", "birthDate", ["1970"], "Patient.birthDate is a list where one date belongs"),
+        ("Patient", "birthDate", 1970, "Patient.birthDate has another form than FHIR says"),
+        ("Patient", "deceasedBoolean", "no", "Patient.deceasedBoolean is neither true nor false"),
+        ("Patient", "deceasedBoolean", "", "Patient.deceasedBoolean is neither true nor false"),
+        (
+            "Observation",
+            "effectiveDateTime",
+            "2026-01-01T10:00:00",  # without a time zone
+            "Observation.effectiveDateTime is no date as FHIR writes one",
+        ),
+        (
+            "Observation",
+            "effectiveDateTime",
+            "2026-13",
+            "Observation.effectiveDateTime is no day of the calendar",
+        ),
+        ("Observation", "valueInteger", "5 %", "Observation.valueInteger is no whole number"),
+        ("Observation", "status", 5, "Observation.status is a number where one code belongs"),
+        ("Observation", "component", {}, "Observation.component is an object where a list belongs"),
+        (
+            "Condition",
+            "verificationStatus",
+            {"coding": [{"code": ["confirmed"]}]},
+            "Condition.verificationStatus.coding.0.code is a list where one code belongs",
+        ),
+        ("Condition", "subject", None, "Condition.subject is missing"),
+    ],
+)
+def test_a_mistake_is_told_in_plain_words(kind: str, element: str, wrong: Any, words: str):
+    data = {**GOOD[kind], element: wrong}
+    assert nonconformance(kind, {name: item for name, item in data.items() if item is not None}) == words
 
 
 def test_mending_twice_mends_no_more():
@@ -329,12 +368,16 @@ def test_what_is_remembered_is_what_validation_would_say(day: str, number: Any, 
 
 # --- real records -----------------------------------------------------------------------------------------------------
 
-_NAMED = re.compile(r"[A-Z][A-Za-z]+\.[\w.]+ \([a-z_.]+\)")
+_NAMED = re.compile(
+    r"[A-Z][A-Za-z]+(\.[\w.]+)? (is missing|is neither true nor false|is no whole number|is no day of the calendar|"
+    r"is no date as FHIR writes one|has another form than FHIR says|"
+    r"is (a list|an object|a text|a number|true or false) where (a list|one (text|code|object|date)) belongs)"
+)
 
 
 def names_no_value(problem: str) -> bool:
-    """Whether a failure is a list of elements with the kind of mistake, and nothing else."""
-    return problem == "malformed" or all(_NAMED.fullmatch(part) for part in problem.split("; "))
+    """Whether a failure is a list of elements with the kind of mistake in plain words, and nothing else."""
+    return all(_NAMED.fullmatch(part) for part in problem.split("; "))
 
 
 def vendor_resources() -> Iterator[Json]:
