@@ -328,22 +328,59 @@ def load_tenants(path: Path) -> Tenants:
         raise SettingsError(f"{path}: {error.strerror}.") from None
     except ValueError as error:
         raise SettingsError(f"{path}: it is not TOML in UTF-8: {error}.") from None
+    lost = list(_missing_files(content, path.parent))
     try:
         tenants = _TenantsFile.model_validate(content).tenants
     except ValidationError as error:
-        raise SettingsError("\n".join(f"{path}: {line}" for line in mistakes(error))) from None
+        raise _told(path, [*mistakes(error), *lost]) from None
     tenants = tuple(_beside(path.parent, tenant) for tenant in tenants)
-    found = [f"{path}: {line}" for line in _quarrels(tenants)]
+    found = [*_quarrels(tenants), *lost]
     if found:
-        raise SettingsError("\n".join(found))
+        raise _told(path, found)
     return Tenants(tenants)
+
+
+def _told(path: Path, lines: list[str]) -> SettingsError:
+    return SettingsError("\n".join(f"{path}: {line}" for line in lines))
+
+
+_PLAIN: Final[Mapping[str, str]] = {
+    "bool_parsing": "true or false belongs here",
+    "bool_type": "true or false belongs here",
+    "dict_type": "a table belongs here",
+    "extra_forbidden": "there is no key of that name",
+    "frozen_set_type": "a list belongs here, in square brackets",
+    "greater_than_equal": "it has to be at least {ge}",
+    "int_from_float": "a whole number belongs here",
+    "int_parsing": "a whole number belongs here",
+    "int_type": "a whole number belongs here",
+    "less_than_equal": "it has to be at most {le}",
+    "mapping_type": "a table belongs here",
+    "missing": "it is missing",
+    "model_attributes_type": "a table belongs here",
+    "model_type": "a table belongs here",
+    "path_type": "the name of a file belongs here, in quotation marks",
+    "string_pattern_mismatch": "it has to be small letters, digits and hyphens, at most 64, with no hyphen at either end",
+    "string_too_long": "it has to be at most {max_length} characters long",
+    "string_too_short": "it is empty",
+    "string_type": "a text belongs here, in quotation marks",
+    "tuple_type": "a list belongs here, in square brackets",
+}
+_FILES: Final = (("", "site_profile"), ("trust", "jwks_file"), ("smart", "private_key_file"))
+_NO_TABLES: Final = "each tenant is a table under [[tenants]], with double brackets"
 
 
 def mistakes(error: ValidationError) -> Iterator[str]:
     """Each mistake as a line: its place, and what is wrong there; never the value, which may be a secret."""
-    for item in error.errors(include_input=False, include_url=False, include_context=False):
+    for item in error.errors(include_input=False, include_url=False):
         place = re.sub(r"\.(\d+)", r"[\1]", "." + ".".join(str(part) for part in item["loc"])).lstrip(".")
-        message = item["msg"].removeprefix("Value error, ").rstrip(".")
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ").rstrip(".")
+        if item["type"] in _PLAIN:
+            message = _PLAIN[item["type"]].format_map(item.get("ctx", {}))
+        elif item["type"] in ("enum", "literal_error"):
+            message = f"it has to be {message}"
+        if place == "tenants" and item["type"] in ("missing", "tuple_type"):
+            message = _NO_TABLES
         yield f"{place}: {message[:1].lower()}{message[1:]}."
 
 
@@ -375,7 +412,6 @@ def _quarrels(tenants: tuple[Tenant, ...]) -> Iterator[str]:
             yield f"{place}.trust: another tenant trusts the same issuer; tell them apart by subject or tenant."
         if any(_is_same_launch(tenant, other) for other in tenants[:number]):
             yield f"{place}.smart: another tenant is launched from the same FHIR server."
-        yield from (f"{place}.{line}" for line in _missing_files(tenant))
 
 
 def _is_same_caller(one: Trust, other: Trust | None) -> bool:
@@ -394,14 +430,13 @@ def _is_same_launch(one: Tenant, other: Tenant) -> bool:
     return one.smart is not None and other.smart is not None and not set(one.bases).isdisjoint(other.bases)
 
 
-def _missing_files(tenant: Tenant) -> Iterator[str]:
-    jwks_file = tenant.trust.jwks_file if tenant.trust is not None else None
-    own_key = tenant.smart.private_key_file if tenant.smart is not None else None
-    files = {
-        "site_profile": tenant.site_profile,
-        "trust.jwks_file": jwks_file,
-        "smart.private_key_file": own_key,
-    }
-    for name, path in files.items():
-        if path is not None and not path.is_file():
-            yield f"{name}: {path} is not a file."
+def _missing_files(content: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """The files that a tenants' file names and that are not there, whatever else is wrong in it."""
+    listed = content.get("tenants")
+    for number, tenant in enumerate(listed if isinstance(listed, list) else ()):
+        for part, name in _FILES:
+            table = tenant.get(part) if part and isinstance(tenant, dict) else tenant
+            named = table.get(name) if isinstance(table, dict) else None
+            if isinstance(named, str) and not (folder / named).is_file():
+                place = f"{part}.{name}" if part else name
+                yield f"tenants[{number}].{place}: {folder / named} is not a file."

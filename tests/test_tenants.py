@@ -110,19 +110,19 @@ def test_paths_are_taken_from_the_folder_of_the_file_wherever_the_service_runs(
 @pytest.mark.parametrize(
     ("line", "place", "why"),
     [
-        ('id = "Clinic"', "tenants[0].id", "pattern"),
-        ('id = "-clinic"', "tenants[0].id", "pattern"),
-        ('id = ""', "tenants[0].id", "pattern"),
-        (f'id = "{"c" * 65}"', "tenants[0].id", "pattern"),
-        ("id = 7", "tenants[0].id", "string"),
+        ('id = "Clinic"', "tenants[0].id", "small letters, digits and hyphens"),
+        ('id = "-clinic"', "tenants[0].id", "small letters, digits and hyphens"),
+        ('id = ""', "tenants[0].id", "small letters, digits and hyphens"),
+        (f'id = "{"c" * 65}"', "tenants[0].id", "small letters, digits and hyphens"),
+        ("id = 7", "tenants[0].id", "quotation marks"),
         ('dialect = "cerner"', "tenants[0].dialect", "'oracle'"),
-        ('colour = "red"', "tenants[0].colour", "not permitted"),
+        ('colour = "red"', "tenants[0].colour", "no key of that name"),
         ('fhir_servers = ["https://ehr.example.org/R4?x=1"]', "tenants[0].fhir_servers[0]", "no query"),
         ('fhir_servers = ["https://a.example.org", "ehr"]', "tenants[0].fhir_servers[1]", "cannot be used"),
         ('fhir_servers = ["http://ehr.example.org"]', "tenants[0]", "https"),
         ('fhir_servers = ["http://127.0.0.1:8080"]', "tenants[0]", "allow_loopback"),
-        ("deadline_ms = 199", "tenants[0].deadline_ms", "greater than or equal to 200"),
-        ("deadline_ms = 10001", "tenants[0].deadline_ms", "less than or equal to 10000"),
+        ("deadline_ms = 199", "tenants[0].deadline_ms", "at least 200"),
+        ("deadline_ms = 10001", "tenants[0].deadline_ms", "at most 10000"),
         (
             'prefetch_aliases = { problems = ["x"] }',
             "tenants[0].prefetch_aliases.problems",
@@ -132,8 +132,8 @@ def test_paths_are_taken_from_the_folder_of_the_file_wherever_the_service_runs(
         ('prefetch_aliases = { conditions = ["orders"] }', "tenants[0]", "more than one key"),
         ('silent_verdicts = ["eligible"]', "tenants[0].silent_verdicts[0]", "'meets'"),
         ('site_profile = "no-such.json"', "tenants[0].site_profile", "not a file"),
-        ("feedback = { quiet_days = -1 }", "tenants[0].feedback.quiet_days", "greater than or equal to 0"),
-        ("feedback = { quiet_days = 3651 }", "tenants[0].feedback.quiet_days", "less than or equal to 3650"),
+        ("feedback = { quiet_days = -1 }", "tenants[0].feedback.quiet_days", "at least 0"),
+        ("feedback = { quiet_days = 3651 }", "tenants[0].feedback.quiet_days", "at most 3650"),
         ('links = [{ label = "x", url = "http://x.example.org" }]', "tenants[0].links[0].url", "https"),
         (
             'links = [{ label = "x", url = "javascript:alert(1)" }]',
@@ -175,8 +175,8 @@ def trusting(**changed: Any) -> str:
 @pytest.mark.parametrize(
     ("changed", "place", "why"),
     [
-        ({"issuer": None}, "tenants[0].trust.issuer", "required"),
-        ({"issuer": '""'}, "tenants[0].trust.issuer", "at least 1"),
+        ({"issuer": None}, "tenants[0].trust.issuer", "it is missing"),
+        ({"issuer": '""'}, "tenants[0].trust.issuer", "it is empty"),
         ({"issuer": '"https://sandbox.cds-hooks.org"'}, "tenants[0].trust.issuer", "public"),
         ({"issuer": '"https://Sandbox.CDS-hooks.org/"'}, "tenants[0].trust.issuer", "public"),
         (
@@ -203,11 +203,11 @@ def trusting(**changed: Any) -> str:
             "tenants[0].trust.audiences[1]",
             "without",
         ),
-        ({"fixed_audiences": '[""]'}, "tenants[0].trust.fixed_audiences[0]", "at least 1"),
+        ({"fixed_audiences": '[""]'}, "tenants[0].trust.fixed_audiences[0]", "it is empty"),
         ({"algorithms": "[]"}, "tenants[0].trust.algorithms", "at least one"),
         ({"algorithms": '["HS256"]'}, "tenants[0].trust.algorithms[0]", "'RS384'"),
         ({"algorithms": '["ES384", "none"]'}, "tenants[0].trust.algorithms[1]", "'RS384'"),
-        ({"secret": '"canary"'}, "tenants[0].trust.secret", "not permitted"),
+        ({"secret": '"canary"'}, "tenants[0].trust.secret", "no key of that name"),
     ],
 )
 def test_a_mistake_in_whom_to_trust_is_told_by_its_place(
@@ -244,6 +244,41 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "tenants[0].deadline_ms",
         "tenants[1].id",
         "tenants[1].fhir_servers[0]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        (
+            'fhir_servers = "https://ehr.example.org"',
+            "fhir_servers: a list belongs here, in square brackets.",
+        ),
+        ('silent_verdicts = "meets"', "silent_verdicts: a list belongs here, in square brackets."),
+        ('trust = "x"', "trust: a table belongs here."),
+        ("orders = 1", "orders: a table belongs here."),
+        ('deadline_ms = "soon"', "deadline_ms: a whole number belongs here."),
+        ("deadline_ms = 300.5", "deadline_ms: a whole number belongs here."),
+        ('allow_loopback = "perhaps"', "allow_loopback: true or false belongs here."),
+        ("site_profile = 5", "site_profile: the name of a file belongs here, in quotation marks."),
+        ('policy = ""', "policy: it is empty."),
+    ],
+)
+def test_a_mistake_is_told_in_words_that_toml_has(tmp_path: Path, line: str, mistake: str) -> None:
+    text = clinic(line) if not line.startswith("trust") else f'[[tenants]]\nid = "clinic"\n{line}'
+    assert told(tmp_path, text) == [f"tenants[0].{mistake}"]
+
+
+@pytest.mark.parametrize("text", ["", "[tenants]\nid = 'clinic'", "tenants = 1"])
+def test_double_brackets_are_asked_for_where_no_tenant_is_found(tmp_path: Path, text: str) -> None:
+    assert "tenants: each tenant is a table under [[tenants]], with double brackets." in told(tmp_path, text)
+
+
+def test_a_mistake_in_the_form_does_not_hide_a_file_that_is_missing(tmp_path: Path) -> None:
+    text = trusting(jwks_url=None, jwks_file='"no-such.json"').replace('id = "clinic"', 'id = "Clinic"')
+    assert [line.partition(":")[0] for line in told(tmp_path, text)] == [
+        "tenants[0].id",
+        "tenants[0].trust.jwks_file",
     ]
 
 
