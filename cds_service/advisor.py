@@ -1,7 +1,9 @@
 """Record to assessment: steps 5 and 6 of the journey, the same for hooks, command line and screening."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from cds_service.eligibility.assessment import Assessment
@@ -38,12 +40,27 @@ class Advisor:
 
 def create_advisor(settings: Settings, tenant: Tenant | None = None) -> Advisor:
     """The advisor that a tenant asks for, and where it does not say, the settings. Raises SettingsError."""
-    policy_id = tenant.policy if tenant is not None and tenant.policy else settings.policy
-    profile = tenant.site_profile if tenant is not None and tenant.site_profile else settings.site_profile
+    policy_id, profile = _asked_for(settings, tenant)
     chosen = _policy(policy_id)
     return Advisor(
         chosen, tuple(other for other in policies() if other.id != chosen.id), _site_profile(profile)
     )
+
+
+def mistakes(settings: Settings, tenant: Tenant | None = None) -> Iterator[str]:
+    """Everything that keeps `create_advisor` from making one, where that would only tell the first."""
+    policy_id, profile = _asked_for(settings, tenant)
+    for load in (partial(_policy, policy_id), partial(_site_profile, profile)):
+        try:
+            load()
+        except SettingsError as error:
+            yield str(error)
+
+
+def _asked_for(settings: Settings, tenant: Tenant | None) -> tuple[str, Path | None]:
+    policy_id = tenant.policy if tenant is not None and tenant.policy else settings.policy
+    profile = tenant.site_profile if tenant is not None and tenant.site_profile else settings.site_profile
+    return policy_id, profile
 
 
 def _policy(policy_id: str) -> Policy:

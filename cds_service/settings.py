@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -22,6 +23,7 @@ PREFIX = "MILAN_NET_"
 # 200 laboratory results are 110 kB; peers that cut at 100 kB fail real charts
 DEFAULT_MAX_BODY_BYTES = 8 * 1024 * 1024
 DEFAULT_DATABASE = "sqlite:///milan-net.db"
+_DATABASES = frozenset({"database_url", "database_url_file"})
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
@@ -83,7 +85,10 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The address of the database, its password included."""
         if self.database_url_file is not None:
-            return self.database_url_file.read_text("utf-8").strip()
+            try:
+                return self.database_url_file.read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise SettingsError(f"{PREFIX}DATABASE_URL_FILE cannot be read as text.") from None
         return self.database_url.get_secret_value()
 
 
@@ -106,6 +111,28 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings_of(**_Environment(environ)())
 
 
+def usable_settings(environ: Mapping[str, str] = os.environ) -> tuple[Settings, list[str]]:
+    """The settings as far as they can be used, and a sentence for each that cannot and is left out: to check the rest."""
+    given = _Environment(environ)()
+    wrong: list[str] = []
+    while True:  # each turn leaves something out
+        try:
+            return Settings(**given), wrong
+        except ValidationError as error:
+            wrong += _sentences(error)
+            named = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
+            given = {name: value for name, value in given.items() if name not in (named or _DATABASES)}
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """A line for each variable that looks like a setting and is none; it names the variable, never its value."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in sorted(environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            meant = get_close_matches(name.upper(), known, 1, 0.85)
+            yield f"{name} is no setting, and nothing reads it" + (f"; {meant[0]} is one" if meant else "")
+
+
 def settings_of(**given: Any) -> Settings:
     """Settings by name. Raises SettingsError with a sentence for each that cannot be used."""
     try:
@@ -119,6 +146,7 @@ def _sentences(error: ValidationError) -> list[str]:
     found = []
     for item in error.errors(include_input=False, include_url=False, include_context=False):
         message = item["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+        message = "has to be true or false" if item["type"].startswith("bool") else message
         name = f"{PREFIX}{str(item['loc'][0]).upper()} " if item["loc"] else ""
         found.append(f"{name}{message}.")
     return found

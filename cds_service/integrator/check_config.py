@@ -1,22 +1,24 @@
 """The configuration, before anybody depends on it: every mistake in a line, else what is in force for each tenant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 import click
 
 from cds_service.addresses import Address
-from cds_service.advisor import create_advisor
+from cds_service.advisor import mistakes as mistakes_of_rules
+from cds_service.eligibility.policy import DEFAULT_POLICY
 from cds_service.errors import SettingsError
 from cds_service.hooks.services import SERVICES
 from cds_service.hooks.text import one_line
 from cds_service.security.key_sets import download, read_file
 from cds_service.security.signing_keys import TEST_KEY, KeySet, KeySetError, read_key_set
-from cds_service.settings import Settings, from_environment
+from cds_service.settings import PREFIX, Settings, unknown_variables, usable_settings
 from cds_service.smart.app_context import AUTOMATIC
 from cds_service.smart.client_key import read_client_key
 from cds_service.smart.scopes import wanted
+from cds_service.storage.database import sqlite_file
 from cds_service.storage.opening import ensure_usable
 from cds_service.tenants import Smart, Tenant, Tenants, Trust, load_tenants
 
@@ -43,29 +45,26 @@ def check_config(file: Path | None, *, fetch: bool) -> None:
 
     Tells every mistake, or what is in force.
     """
-    wrong: list[str] = []
-    settings = _settings(wrong)
-    path = file or (settings.tenants if settings else None)
-    tenants = _tenants(path, wrong) if path or settings else None
+    settings, wrong = usable_settings()
+    wrong += mistakes_of_rules(settings)
+    tenants = _tenants(file or settings.tenants, wrong)
     for tenant in tenants.all if tenants else ():
-        wrong += [f"{tenant.id}: {line}" for line in mistakes(tenant, settings or Settings(), fetch=fetch)]
-    wrong += _mistakes_of_storage(settings, fetch=fetch) if settings else ()
-    for line in wrong:
-        click.echo(one_line(line), err=True)
+        wrong += [f"{tenant.id}: {line}" for line in mistakes(tenant, fetch=fetch)]
+    if not _speak_of("DATABASE_URL", wrong):
+        wrong += _mistakes_of_storage(settings, fetch=fetch)
+    unknown = [f"WARNING: {line}" for line in unknown_variables()]
     if wrong or tenants is None:
+        for line in (*wrong, *unknown):
+            click.echo(one_line(line), err=True)
         raise click.exceptions.Exit(_USAGE_ERROR)
-    for line in (line for tenant in tenants.all for line in (*in_force(tenant), *warnings(tenant), "")):
+    told = [line for tenant in tenants.all for line in (*in_force(tenant), *warnings(tenant), "")]
+    for line in (*told, *for_all(settings), *(f"- {line}" for line in unknown)):
         click.echo(line if line == "" else "  " * line.startswith("-") + one_line(line))
 
 
-def _settings(wrong: list[str]) -> Settings | None:
-    try:
-        settings = from_environment()
-        create_advisor(settings)
-    except SettingsError as error:
-        wrong += str(error).splitlines()
-        return None
-    return settings
+def _speak_of(name: str, lines: Iterable[str]) -> bool:
+    """Whether a setting was left out for a mistake that is told: what is there instead is nobody's wish."""
+    return any(f"{PREFIX}{name}" in line for line in lines)
 
 
 def _mistakes_of_storage(settings: Settings, *, fetch: bool) -> Iterator[str]:
@@ -78,7 +77,7 @@ def _mistakes_of_storage(settings: Settings, *, fetch: bool) -> Iterator[str]:
 
 def _tenants(path: Path | None, wrong: list[str]) -> Tenants | None:
     if path is None:
-        wrong.append(_NO_TENANT)
+        wrong += [] if _speak_of("TENANTS", wrong) else [_NO_TENANT]
         return None
     try:
         return load_tenants(path)
@@ -90,13 +89,9 @@ def _tenants(path: Path | None, wrong: list[str]) -> Tenants | None:
 # --- one tenant -------------------------------------------------------------------------------------------------------
 
 
-def mistakes(tenant: Tenant, settings: Settings, *, fetch: bool) -> Iterator[str]:
+def mistakes(tenant: Tenant, *, fetch: bool) -> Iterator[str]:
     """What would stop the service or let the wrong one in, beyond what the form of the file says."""
-    asked = {"policy": tenant.policy or settings.policy, "site_profile": tenant.site_profile}
-    try:
-        create_advisor(settings.model_copy(update=asked))
-    except SettingsError as error:
-        yield str(error)
+    yield from mistakes_of_rules(Settings(), tenant)  # those of the settings are told once
     if tenant.smart is not None:
         try:
             read_client_key(tenant.smart)
@@ -167,6 +162,28 @@ def _launched(tenant: str, smart: Smart) -> Iterator[str]:
     yield f"- scopes: {' '.join(smart.scopes or wanted(smart, has_v2=True))}"
     yield f"- written back to the EHR: {_WRITTEN[smart.write_back]}"
     yield f"- our pages may be framed by: {', '.join(smart.frame_ancestors) or 'nobody'}"
+
+
+def for_all(settings: Settings) -> Iterator[str]:
+    """What is in force for every tenant. Of the database's address only the kind, and the file of SQLite, is told."""
+    file = sqlite_file(settings.database)
+    yield "For all tenants"
+    yield f"- policy: {settings.policy}{'' if settings.policy == DEFAULT_POLICY else f' (default: {DEFAULT_POLICY})'}"
+    if settings.site_profile is not None:
+        yield f"- site profile: {settings.site_profile}"
+    yield f"- browser clients that may call (CORS): {', '.join(settings.cors_origins) or 'none'}"
+    yield f"- database: {'PostgreSQL' if file is None else f'SQLite in {file.absolute()}'}"
+    if settings.pseudonym_key_file is not None:
+        yield f"- key of the pseudonyms: {settings.pseudonym_key_file}"
+    yield f"- largest request body: {settings.max_body_bytes} bytes"
+    if settings.replicas > 1:
+        yield f"- machines that serve together: {settings.replicas}"
+    if settings.trusted_hosts:
+        yield f"- values of the Host header that are answered: {', '.join(settings.trusted_hosts)}"
+    if settings.open_discovery:
+        yield "- anybody may read the discovery document"
+    if settings.cds_hooks_3:
+        yield "- discovery has what the ballot of CDS Hooks 3.0 adds"
 
 
 def _names(algorithms: frozenset[str]) -> str:

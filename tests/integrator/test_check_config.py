@@ -291,3 +291,85 @@ def test_a_schema_that_is_not_the_present_one_is_a_mistake(
         monkeypatch.setenv(name, value)
     [mistake] = desk.mistakes("--fetch")
     assert "milan-net migrate" in mistake
+
+
+def test_no_mistake_of_a_setting_hides_another(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILAN_NET_POLICY", "foo")
+    monkeypatch.setenv("MILAN_NET_MAX_BODY_BYTES", "-1")
+    monkeypatch.setenv("MILAN_NET_DATABASE_URL", "sqlite:////no/such/folder/cds.db")
+    desk.change('id = "clinic"', 'id = "Clinic"')
+    desk.change("keys.json", "none.json")
+    found = desk.mistakes()
+    told = (
+        "MILAN_NET_MAX_BODY_BYTES",
+        "unknown policy 'foo'",
+        "tenants[0].id",
+        "tenants[0].trust.jwks_file",
+        "folder",
+    )
+    assert len(found) == len(told)
+    assert all(part in line for part, line in zip(told, found, strict=True))
+
+
+def test_a_policy_that_is_not_there_does_not_hide_a_site_profile_that_cannot_be_read(desk: Desk) -> None:
+    desk.change('dialect = "epic"', 'policy = "foo"\nsite_profile = "keys.json"')
+    policy, profile = desk.mistakes()
+    assert policy.startswith("clinic: The policy ")
+    assert profile.startswith("clinic: The site profile ")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("MILAN_NET_FOO", ""), ("MILAN_NET_TENANT", "; MILAN_NET_TENANTS is one")]
+)
+def test_a_variable_that_nothing_reads_is_warned_of_without_its_value(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "canary")
+    warning = f"{name} is no setting, and nothing reads it{meant}"
+    assert desk.warnings() == [warning]
+    assert desk.check(file=False)[2][-1] == f"WARNING: {warning}"
+
+
+def test_a_tenants_file_that_is_named_and_lost_is_told_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILAN_NET_TENANTS", "no-such.toml")
+    _, _, found = desk.check(file=False)
+    assert found == ["MILAN_NET_TENANTS names no-such.toml, which is not a file."]
+
+
+def test_what_is_in_force_for_all_tenants_is_told_without_credentials(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, plain, _ = desk.check()
+    assert "  - policy: milan-net-2016" in plain
+    assert "  - browser clients that may call (CORS): none" in plain
+    assert f"  - database: SQLite in {Path('milan-net.db').absolute()}" in plain
+    assert "  - largest request body: 8388608 bytes" in plain
+    assert not any("Host header" in line for line in plain)
+    key_file = desk.folder / "pseudonyms.key"
+    key_file.write_bytes(bytes(range(64)))
+    for name, value in {
+        "POLICY": "milan-net-2007",
+        "CORS_ORIGINS": "https://ehr.example.org",
+        "DATABASE_URL": "postgresql://canary:canary@127.0.0.1:1/none",
+        "PSEUDONYM_KEY_FILE": str(key_file),
+        "REPLICAS": "2",
+        "TRUSTED_HOSTS": "cds.example.org",
+        "OPEN_DISCOVERY": "true",
+        "CDS_HOOKS_3": "true",
+    }.items():
+        monkeypatch.setenv(f"MILAN_NET_{name}", value)
+    _, changed, _ = desk.check()
+    for line in (
+        "  - policy: milan-net-2007 (default: milan-net-2016)",
+        "  - browser clients that may call (CORS): https://ehr.example.org",
+        "  - database: PostgreSQL",
+        f"  - key of the pseudonyms: {key_file}",
+        "  - machines that serve together: 2",
+        "  - values of the Host header that are answered: cds.example.org",
+        "  - anybody may read the discovery document",
+        "  - discovery has what the ballot of CDS Hooks 3.0 adds",
+    ):
+        assert line in changed
+    assert not any("canary" in line for line in changed)
