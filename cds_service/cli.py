@@ -9,11 +9,11 @@ import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import orjson
@@ -32,13 +32,14 @@ from cds_service.eligibility.assessment import Assessment
 from cds_service.eligibility.policy import policies
 from cds_service.eligibility.rendering import as_json
 from cds_service.errors import CdsError, DataError, whereabouts
-from cds_service.hooks.files import records_in
+from cds_service.hooks.files import records_in, where_json_ends
 from cds_service.integrator.build_sheet import build_sheet
 from cds_service.integrator.check_config import check_config
 from cds_service.integrator.database import migrate, prune
 from cds_service.integrator.feedback_report import feedback
 from cds_service.integrator.keys import keys
 from cds_service.integrator.replay import replay
+from cds_service.parameters import Day
 from cds_service.settings import Settings, from_environment, settings_of
 from cds_service.storage.opening import open_storage
 from cds_service.tenants import Tenants, open_tenants
@@ -56,6 +57,7 @@ _BACKPRESSURE = 256  # waiting calls of one worker; more are refused at once ins
 _TO_FINISH = (
     12  # seconds that a worker told to end has: more than the longest call, less than a supervisor waits
 )
+_NOT_JSON = "not JSON"  # what `records_in` says of one text that is none
 _DATA_ERROR = 1
 _USAGE_ERROR = 2
 
@@ -67,20 +69,6 @@ def _installed_version() -> str:
         return "(not installed)"
 
 
-class _Day(click.ParamType[date]):
-    """A calendar day, YYYY-MM-DD."""
-
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007  a calendar day has no time zone
-        except ValueError:
-            return self.fail("a day is written as YYYY-MM-DD, such as 2026-11-23", param, ctx)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_installed_version(), prog_name="milan-net")
 def cli() -> None:
@@ -89,13 +77,11 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--on", type=_Day(), default=None, help="Day of evaluation; today if not given.")
+@click.option("--on", type=Day(), default=None, help="Day of evaluation; today if not given.")
 @click.option(
     "--policy", "policy_id", default=None, help="Id of the policy; `milan-net policies` lists them."
 )
-@click.option(
-    "--site-profile", type=click.Path(path_type=Path), help="A hospital's own codes, units and categories."
-)
+@click.option("--site-profile", type=click.Path(path_type=Path), help="File with a hospital's own codes.")
 @click.option("--json", "as_lines", is_flag=True, help="One JSON object for each patient and line.")
 def assess(
     files: tuple[str, ...],
@@ -181,12 +167,13 @@ def _open_house(settings: Settings, host: str, fhir_servers: tuple[str, ...]) ->
 @cli.command()
 @click.option("--host", default=_DEFAULT_HOST, show_default=True, help="Loopback address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=_DEFAULT_PORT, show_default=True)
-@click.option("--on", type=_Day(), default=samples.WRITTEN_FOR, show_default=True, help="Day of evaluation.")
+@click.option("--on", type=Day(), default=samples.WRITTEN_FOR, show_default=True, help="Day of evaluation.")
 def demo(host: str, port: int, on: date) -> None:
     """Assess the sample patients, then serve them on loopback, with an EHR to try the service in."""
     if not _is_loopback(host):
         raise click.BadParameter("the demonstration listens on a loopback address only", param_hint="--host")
     folder = samples.find()
+    _ensure_free(host, port)
     settings = Settings()
     advisor = create_advisor(settings)
     questions = samples.questions(folder)
@@ -195,7 +182,6 @@ def demo(host: str, port: int, on: date) -> None:
         for path in samples.bundles(folder)
     )
     terminal.show_samples(rows, on)
-    _ensure_free(host, port)
     terminal.show_address(host, port)
     terminal.show_call(host, port, _request_with_card(advisor, folder, on))
     terminal.show_sandbox(host, port, "meets")
@@ -226,11 +212,14 @@ cli.add_command(build_sheet)
 def _records(path: Path) -> list[PatientRecord]:
     """The patients of one file. Raises DataError that names the file."""
     try:
-        return records_in(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+    try:
+        return records_in(data)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        where = where_json_ends(data) if str(error) == _NOT_JSON else ""
+        raise DataError(f"{path}: {error}{where}") from error
 
 
 def _verdicts(advisor: Advisor, path: Path, on: date) -> list[Assessment]:
@@ -295,7 +284,8 @@ def _ensure_free(host: str, port: int) -> None:
             probe.bind((host, port))
     except OSError as error:
         raise DataError(
-            f"{host}:{port} cannot be listened on: {(error.strerror or 'no such address').lower()}"
+            f"{host}:{port} cannot be listened on: {(error.strerror or 'no such address').lower()}; "
+            "--port names another port"
         ) from error
 
 
@@ -328,6 +318,8 @@ def _is_loopback(host: str) -> bool:
 def _settings(policy_id: str | None, site_profile: Path | None) -> Settings:
     """Settings of the environment, where the command line does not say otherwise."""
     base = from_environment()
+    if site_profile is not None and not site_profile.is_file():
+        raise click.BadParameter(f"{site_profile} is not a file", param_hint="--site-profile")
     return settings_of(policy=policy_id or base.policy, site_profile=site_profile or base.site_profile)
 
 

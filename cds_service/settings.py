@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     policy: str = DEFAULT_POLICY  # id of the policy that decides; the others are shown where they differ
-    site_profile: Path | None = None  # a hospital's own codes, units and categories
+    site_profile: Path | None = None  # a file with a hospital's own codes
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()  # browser clients; none by default
     max_body_bytes: int = Field(default=DEFAULT_MAX_BODY_BYTES, ge=1, le=1024**3)
     tenants: Path | None = None  # the TOML file of those who may call

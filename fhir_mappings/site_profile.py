@@ -29,6 +29,11 @@ def load_site_profile(path: Path) -> SiteProfile:
         raise ValueError(f"site profile {path}: {error.strerror}") from None
     except RecursionError:
         raise ValueError(f"site profile {path}: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"site profile {path}: this is not JSON from {where}, on") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"site profile {path}: this is no text in UTF-8") from None
     except ValueError as error:
         raise ValueError(f"site profile {path}: {error}") from None
 

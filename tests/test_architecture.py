@@ -103,6 +103,7 @@ ORDER = [
     "cds_service.security.signing_keys",
     "cds_service.integrator.keys",
     "cds_service.settings",
+    "cds_service.parameters",
     "cds_service.smart.memory",
     "cds_service.smart.problems",
     "cds_service.storage.database",

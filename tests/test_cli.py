@@ -96,7 +96,9 @@ def test_assess_takes_today_where_no_day_is_given(tmp_path: Path, capsys: Output
     [
         ("", "the file is empty"),
         (" \n", "the file is empty"),
-        ("no json", "not JSON"),
+        ("no json", "not JSON from line 1, column 1, on"),
+        ('{"resourceType": "Bundle",\n "entry": [', "not JSON from line 2, column "),
+        ('{"resourceType": "Patient", "id": "a"}\n{"id": ', "not JSON (at line 2)"),
         ("[1]", "not a FHIR resource"),
         ('{"a": 1}', "resourceType is missing"),
         (bundle(), "no patient"),
@@ -139,7 +141,11 @@ def test_a_missing_file_and_a_folder_are_one_line_and_the_other_files_are_assess
         (["assess", "x", "--on", "23.11.2026"], "YYYY-MM-DD"),
         (["assess", "x", "--on", "2026-02-30"], "YYYY-MM-DD"),
         (["assess", "x", "--policy", "milan-hcc"], "milan-net-2016"),
-        (["assess", "x", "--site-profile", "no/such/file"], "not a file"),
+        (["assess", "x", "--site-profile", "no/such/file"], "--site-profile: no/such/file is not a file"),
+        (
+            ["assess", "x", "--site-profile", __file__],
+            "this is not JSON from line 1, column 3, on",
+        ),
         (["asses"], "asses"),
         (["serve", "--port", "0"], "port"),
         (["serve", "--workers", "0"], "workers"),
@@ -287,6 +293,12 @@ def test_an_address_that_is_taken_is_told_in_one_line(capsys: pytest.CaptureFixt
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert run(["serve", "--open", "--port", str(port)]) == 1
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"milan-net: 127.0.0.1:{port} cannot be listened on")
+        for command in (["serve", "--open"], ["demo"]):
+            assert run([*command, "--port", str(port)]) == 1
+            output = capsys.readouterr()
+            assert output.out == ""  # nothing is assessed for nothing
+            [line] = output.err.splitlines()
+            assert line.startswith(
+                f"milan-net: 127.0.0.1:{port} cannot be listened on: address already in use"
+            )
+            assert line.endswith("; --port names another port")

@@ -1,5 +1,6 @@
 """Bytes that somebody hands us, whatever they are, to records: a Bundle, a resource, NDJSON or a hook request."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -30,6 +31,17 @@ def records_in(data: bytes) -> list[PatientRecord]:
         raise DataError(
             f"{error.problem.rstrip('.')} ({', '.join(error.paths) or 'hook request'})"
         ) from error
+
+
+def where_json_ends(data: bytes) -> str:
+    """Where bytes stop being JSON, to be added to a sentence that says so; nothing where no place can be told."""
+    try:
+        json.loads(data)
+    except json.JSONDecodeError as error:
+        return f" from line {error.lineno}, column {error.colno}, on"
+    except (ValueError, RecursionError):  # not even text
+        return ""
+    return ""
 
 
 def _hook_of(data: bytes) -> str | None:

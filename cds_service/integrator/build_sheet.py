@@ -15,10 +15,9 @@ import click
 import msgspec
 
 from cds_service.advisor import create_advisor
-from cds_service.app import configured_tenants
 from cds_service.eligibility.policy import Policy
 from cds_service.eligibility.verdict import Verdict
-from cds_service.errors import DataError
+from cds_service.errors import DataError, SettingsError
 from cds_service.hooks.cards import CARDS, GUIDELINE_URL, OVERRIDE_REASONS, OVERRIDES, TOPICS, topic
 from cds_service.hooks.dialects import may_propose, query
 from cds_service.hooks.occasions import Indicator
@@ -29,11 +28,15 @@ from cds_service.integrator.trials import Trial, trials
 from cds_service.samples import WRITTEN_FOR
 from cds_service.security.tokens import LEEWAY, LONGEST_LIFE
 from cds_service.settings import from_environment
-from cds_service.tenants import Tenant, Trust
+from cds_service.tenants import Tenant, Trust, load_tenants
 from fhir_mappings.drafts import drafts
 from fhir_mappings.facts import OrderKind
 from fhir_mappings.record import PARTS
 
+_NO_TENANT: Final = (
+    "No tenant is configured, so there is nobody to make a sheet for: describe the site in a TOML file "
+    'and name it in MILAN_NET_TENANTS (README, "Connect an EHR").'
+)
 PLACEHOLDER: Final = "https://milan-net.example.org"
 BRINGS: Final[Mapping[str, str]] = {
     "patient": "birth date, death",
@@ -218,7 +221,9 @@ def _key(trust: Trust) -> Path | None:
 def build_sheet(tenant_id: str, output: Path | None, *, is_html: bool) -> None:
     """Print what an EHR's analyst has to type in for a tenant of MILAN_NET_TENANTS."""
     settings = from_environment()
-    tenants = configured_tenants(settings)
+    if settings.tenants is None:
+        raise SettingsError(_NO_TENANT)
+    tenants = load_tenants(settings.tenants)
     tenant = tenants.by_id(tenant_id)
     if tenant is None:
         known = ", ".join(item.id for item in tenants.all)

@@ -5,7 +5,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
-from datetime import datetime
+from datetime import date
 from typing import Final
 
 import click
@@ -13,15 +13,18 @@ from rich.console import Console
 from rich.table import Table
 
 from cds_service.integrator.database import existing_database
-from cds_service.settings import from_environment
+from cds_service.parameters import Day
+from cds_service.settings import Settings, from_environment
 from cds_service.storage.comments import Comment, comments
 from cds_service.storage.ledger import Outcome
 from cds_service.storage.opening import pseudonyms
 from cds_service.storage.tally import SHOWN, WITHHELD, Line, tally
+from cds_service.tenants import load_tenants
 from cds_service.terminal import safe
 
 _FORMULA: Final = ("=", "+", "-", "@")  # a spreadsheet would compute what begins so
 _NO_REASON: Final = "no reason"
+_ROOMY: Final = 100  # columns of a terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def _row(week: str, verdict: str, lines: Sequence[tuple[Line, int]]) -> Row:
 
 @click.command()
 @click.option("--tenant", default=None, help="Only this tenant; all if not given.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), default=None, help="First day, YYYY-MM-DD.")
+@click.option("--since", type=Day(), default=None, help="First day.")
 @click.option("--csv", "as_csv", is_flag=True, help="One line for each week, verdict, outcome and reason.")
 @click.option(
     "--comments",
@@ -77,19 +80,44 @@ def _row(week: str, verdict: str, lines: Sequence[tuple[Line, int]]) -> Row:
     is_flag=True,
     help="The comments instead, where a tenant keeps them. They may hold patient data.",
 )
-def feedback(tenant: str | None, since: datetime | None, *, as_csv: bool, show_comments: bool) -> None:
+def feedback(tenant: str | None, since: date | None, *, as_csv: bool, show_comments: bool) -> None:
     """Count the cards that were shown, withheld, accepted and overridden, by week, verdict and reason."""
-    first = since.date() if since else None
+    settings = from_environment()
     with existing_database() as database:
+        told: list[Comment] = []
+        lines: list[tuple[Line, int]] = []
         if show_comments:
-            names = pseudonyms(from_environment())
-            _print_comments(comments(database, names, tenant, first), as_csv=as_csv)
-            return
-        lines = tally(database, tenant, first)
-    if as_csv:
+            told = list(comments(database, pseudonyms(settings), tenant, since))
+        else:
+            lines = tally(database, tenant, since)
+    if not told and not lines:
+        _ensure_known(tenant, settings)
+    if not told and not lines and not as_csv:
+        nothing = "No comment is kept{}." if show_comments else "No card was shown{}, and no feedback came."
+        _console().print(safe(nothing.format(_bounds(tenant, since))))
+    elif show_comments:
+        _print_comments(told, as_csv=as_csv)
+    elif as_csv:
         _write_csv(lines)
     else:
         _print_table(rows(lines))
+
+
+def _ensure_known(tenant_id: str | None, settings: Settings) -> None:
+    """Raise BadParameter for a tenant that is nowhere; of one that has left the file, what is kept can be counted."""
+    if tenant_id is None or settings.tenants is None:
+        return
+    tenants = load_tenants(settings.tenants)
+    if tenants.by_id(tenant_id) is None:
+        known = ", ".join(item.id for item in tenants.all)
+        raise click.BadParameter(f"there is no such tenant; there are {known}", param_hint="--tenant")
+
+
+def _bounds(tenant: str | None, since: date | None) -> str:
+    """What was asked for, within a sentence that there is nothing."""
+    if tenant is None and since is None:
+        return " yet"
+    return (f" for {tenant}" if tenant else "") + (f" since {since}" if since else "")
 
 
 def _write_csv(lines: Iterable[tuple[Line, int]]) -> None:
@@ -106,10 +134,19 @@ def _print_comments(found: Iterable[Comment], *, as_csv: bool) -> None:
         writer.writerow(header)
         writer.writerows(map(_cell, row) for row in told)
         return
-    table = Table(*map(str.title, header), show_edge=False, pad_edge=False, header_style="bold")
+    console = _console()
+    table = _table(console)
+    for name in header:
+        table.add_column(name.title(), overflow="fold", no_wrap=name == "at")
     for row in told:
         table.add_row(*map(safe, row))
-    _console().print(table)
+    console.print(table)
+
+
+def _table(console: Console) -> Table:
+    """A table that cuts nothing: where there is little room its cells stand closer, and fold."""
+    padding = (0, 1) if console.width >= _ROOMY else (0, 0)
+    return Table(show_edge=False, pad_edge=False, header_style="bold", padding=padding)
 
 
 def _console() -> Console:
@@ -122,12 +159,11 @@ def _cell(text: str) -> str:
 
 def _print_table(found: Sequence[Row]) -> None:
     console = _console()
-    if not found:
-        console.print("No card was shown yet, and no feedback came.")
-        return
-    table = Table("Week", "Verdict", show_edge=False, pad_edge=False, header_style="bold")
+    table = _table(console)
+    for column in ("Week", "Verdict"):
+        table.add_column(column, no_wrap=True, overflow="fold")
     for column in ("Shown", "Withheld", "Accepted", "Overridden", "Accepted of both"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     table.add_column("Reasons", overflow="fold")
     for row in found:
         reasons = ", ".join(f"{reason} {number}" for reason, number in row.reasons)

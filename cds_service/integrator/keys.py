@@ -98,8 +98,7 @@ def _given(members: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> tuple[ECKey | RSAKey, str]:
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise DataError(f"{path}: others can read this private key (chmod 600)")
+        is_open = bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
         content = orjson.loads(path.read_bytes())
         algorithm = content["alg"]
         key = ECKey.import_key(content) if content["kty"] == "EC" else RSAKey.import_key(content)
@@ -109,6 +108,8 @@ def _read(path: Path) -> tuple[ECKey | RSAKey, str]:
         raise DataError(f"{path}: this is no private key that milan-net keys made") from None
     if algorithm not in ALGORITHMS or not key.is_private or not key.kid:
         raise DataError(f"{path}: this is no private key that milan-net keys made")
+    if is_open:
+        raise DataError(f"{path}: others can read this private key (chmod 600)")
     return key, algorithm
 
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ import urllib3
 
 from cds_service.addresses import Address, AddressError
 from cds_service.errors import DataError
+from cds_service.hooks.files import where_json_ends
 from cds_service.integrator.keys import sign
 from cds_service.integrator.replies import Reply, is_answer, show_each, show_reply
 
@@ -26,6 +28,7 @@ Request = dict[str, Any]
 
 _TO_CONNECT: Final = 5.0  # seconds
 _TO_ANSWER: Final = 20.0  # an EHR would have given up long before
+_UNSIGNED: Final = "the service asks who calls: sign as an EHR does, with --sign KEYFILE and --issuer"
 _LARGEST_ANSWER: Final = 8 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
 _HEADERS: Final = {
@@ -55,11 +58,13 @@ FAILED: Final = {
 def read_request(path: Path) -> Request:
     """The hook request in a file. Raises DataError."""
     try:
-        request = orjson.loads(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    try:
+        request = orjson.loads(data)
     except ValueError:
-        raise DataError(f"{path}: this is no JSON") from None
+        raise DataError(f"{path}: this is no JSON{where_json_ends(data)}") from None
     if not isinstance(request, dict) or "hook" not in request:
         raise DataError(f"{path}: this is no hook request")
     if not isinstance(request.get("prefetch", {}), dict):
@@ -207,21 +212,22 @@ def replay(  # noqa: PLR0913  the options of the command
         raise click.UsageError("--each drops the keys in turn, --all-drops all at once: leave one out")
     fates = _fates({Fate.DROPPED: keys if all_drops else drop, Fate.NULL: null, Fate.OUTCOME: outcome})
 
-    taken: list[bool] = []
+    replies: list[Reply] = []
 
     def answer_without(*dropped: str) -> Reply:
         instance = None if keep_instance else str(uuid.uuid4())
         changed = altered(request, fates | dict.fromkeys(dropped, Fate.DROPPED), instance=instance)
-        reply = send(address, changed, signature)
-        taken.append(is_answer(reply))
-        return reply
+        replies.append(send(address, changed, signature))
+        return replies[-1]
 
     if each:
-        replies = ((key, answer_without(*([key] if key else []))) for key in ("", *keys))
-        show_each(replies, as_json=as_json)
+        in_turn = ((key, answer_without(*([key] if key else []))) for key in ("", *keys))
+        show_each(in_turn, as_json=as_json)
     else:
         show_reply(answer_without(), as_json=as_json)
-    if not all(taken):
+    if signature is None and any(reply.status == HTTPStatus.UNAUTHORIZED for reply in replies):
+        click.echo(f"milan-net: {_UNSIGNED}", err=True)
+    if not all(map(is_answer, replies)):
         raise click.exceptions.Exit(1)
 
 

@@ -1,6 +1,7 @@
 """A hospital adds its own codes in a file; a file that is wrong is one sentence that says where."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -134,14 +135,16 @@ def test_a_file_that_is_no_json_is_one_sentence(tmp_path: Path, content: str):
     path = written(tmp_path, content)
     with pytest.raises(ValueError, match="site profile") as caught:
         load_site_profile(path)
-    assert str(caught.value).startswith(f"site profile {path}: ")
-    assert "\n" not in str(caught.value)
+    problem = str(caught.value).removeprefix(f"site profile {path}: ")
+    assert problem == "nested too deeply" or re.fullmatch(
+        r"this is not JSON from line 1, column \d+, on", problem
+    )
 
 
 def test_a_file_that_is_no_text_is_one_sentence(tmp_path: Path):
     path = tmp_path / "x.json"
     path.write_bytes(b"\xff\xfe{}")
-    with pytest.raises(ValueError, match=r"site profile .*x\.json: "):
+    with pytest.raises(ValueError, match=r"site profile .*x\.json: this is no text in UTF-8$"):
         load_site_profile(path)
 
 

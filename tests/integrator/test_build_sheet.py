@@ -360,4 +360,7 @@ def test_a_file_that_cannot_be_written_is_told_by_its_name(tmp_path: Path) -> No
 
 def test_without_tenants_the_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MILAN_NET_TENANTS", raising=False)
-    assert isinstance(run("--tenant", "north").exception, SettingsError)
+    error = run("--tenant", "north").exception
+    assert isinstance(error, SettingsError)
+    assert "MILAN_NET_TENANTS" in str(error)
+    assert "--open" not in str(error)  # an open house has no analyst

@@ -16,6 +16,7 @@ from cds_service.storage.ledger import Feedback, Ledger, Outcome, Reason, ShownC
 from cds_service.storage.schema import head
 from tests.databases import Place
 from tests.hooks.assessments import assessment
+from tests.test_tenants import CLINIC
 
 SUNDAY = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)  # the last of week 47
 MONDAY = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
@@ -104,7 +105,54 @@ def test_comments_are_shown_only_when_they_are_asked_for(place: Place, ledger: L
 
 @pytest.mark.usefixtures("ledger")
 def test_an_empty_ledger_says_so(place: Place) -> None:
-    assert "No card was shown yet" in report(place).output
+    assert report(place).output == "No card was shown yet, and no feedback came.\n"
+    assert report(place, "--comments").output == "No comment is kept yet.\n"
+    assert as_csv(place) == as_csv(place, "--comments") == []
+
+
+@pytest.mark.usefixtures("filled")
+def test_what_was_asked_for_is_named_where_there_is_nothing(place: Place) -> None:
+    asked = ("--tenant", "a", "--since", "2027-01-01")
+    assert report(place, *asked).output == "No card was shown for a since 2027-01-01, and no feedback came.\n"
+    assert report(place, "--comments", *asked[2:]).output == "No comment is kept since 2027-01-01.\n"
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_tenant_that_is_nowhere_is_told_where_the_tenants_are_known(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text(CLINIC)
+    for name, value in (place.environment | {"MILAN_NET_TENANTS": str(file)}).items():
+        monkeypatch.setenv(name, value)
+    assert run(["feedback", "--tenant", "nope"]) == 2
+    assert "there is no such tenant; there are clinic" in capsys.readouterr().err
+    assert run(["feedback", "--tenant", "clinic"]) == 0
+    assert "for clinic" in capsys.readouterr().out
+    assert run(["feedback", "--tenant", "b"]) == 0  # it has left the file, and its cards are still counted
+    assert "W48" in capsys.readouterr().out
+
+
+def test_a_day_that_is_none_is_told_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["feedback", "--since", "yesterday"]) == 2
+    assert "a day is written as YYYY-MM-DD, such as 2026-11-23" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("filled")
+def test_nothing_is_cut_at_80_columns(place: Place, ledger: Ledger) -> None:
+    show(ledger, Verdict.RESECTION_FIRST, MONDAY)
+    told = Feedback(str(uuid4()), Outcome.OVERRIDDEN, MONDAY, DECLINED, comment="x" * 200)
+    ledger.keep("a", "s", [told], MONDAY)
+    for asked in ((), ("--comments",)):
+        environment = place.environment | {"COLUMNS": "80"}
+        output = CliRunner().invoke(cli, ["feedback", *asked], env=environment).output
+        assert "…" not in output
+        assert max(map(len, output.splitlines())) <= 80
+        words = (
+            ("resection-first", "Overridden", "Withheld") if not asked else (MONDAY.isoformat(), "declined")
+        )
+        assert all(word in output for word in words)
+    assert output.count("x") == 200 + "Text".count("x")
 
 
 def test_a_database_that_is_not_there_is_not_made(

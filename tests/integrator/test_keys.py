@@ -125,9 +125,10 @@ def test_what_is_no_private_key_is_told_in_a_sentence(folder: Path, tmp_path: Pa
     if content == "public":
         content = json.dumps(json.loads((folder / PUBLIC).read_bytes())["keys"][0])
     path.write_text(content)
-    path.chmod(0o600)
-    with pytest.raises(DataError, match="no private key"):
-        sign(path, issuer=ISSUER, audience=AUDIENCE, now=NOW)
+    for mode in (0o600, 0o644):  # that others can read it is of no interest where it is none
+        path.chmod(mode)
+        with pytest.raises(DataError, match="no private key"):
+            sign(path, issuer=ISSUER, audience=AUDIENCE, now=NOW)
     with pytest.raises(DataError, match="no such file"):
         sign(tmp_path / "missing.json", issuer=ISSUER, audience=AUDIENCE, now=NOW)
 

@@ -234,6 +234,16 @@ def test_an_answer_without_a_body_is_said_to_have_none(run: Run) -> None:
     assert "an answer without a body" in result.output
 
 
+def test_signing_is_mentioned_where_an_unsigned_call_is_not_known(run: Run) -> None:
+    for status, options, is_told in (
+        (401, (), True),
+        (401, ("--each", "--json"), True),
+        (403, (), False),
+    ):
+        with StubService(lambda _, status=status: Response(status=status)).running() as service:
+            assert ("--sign KEYFILE" in run(service.url, *options).stderr) is is_told
+
+
 def test_a_redirect_is_shown_and_not_followed(run: Run) -> None:
     moved = Response(status=307, headers={"Location": PATH})
     with StubService(lambda _: moved).running() as service:
@@ -291,7 +301,7 @@ def test_a_token_does_not_leave_the_machine_unencrypted(run: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("no JSON", "no JSON"),
+        ("no JSON", "this is no JSON from line 1, column 1, on"),
         ("[]", "no hook request"),
         ('{"resourceType": "Bundle"}', "no hook request"),
         ('{"hook": "patient-view", "prefetch": []}', "its prefetch is no object"),
