@@ -1,5 +1,6 @@
 """Assessments, samples and policies for a terminal: text of a record without markup or control codes."""
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from cds_service.demo.fhir import PREFIX as DEMO_FHIR
 from cds_service.eligibility.assessment import Assessment, Caveat, CriterionResult
-from cds_service.eligibility.policy import Policy
+from cds_service.eligibility.policy import Citation, Policy
 from cds_service.eligibility.verdict import Answer, Verdict
 from cds_service.hooks.detail import ANSWERS, FLAGS
 from cds_service.hooks.services import SERVICES
@@ -30,6 +31,9 @@ _VERDICT_STYLES = {
     Verdict.MEETS: "green",
 }
 _ANSWER_STYLES = {Answer.MET: "green", Answer.NOT_MET: "yellow", Answer.UNKNOWN: "cyan"}
+
+_JUDGED: Final = " (judgement)"  # at the end of a sentence of a note that no source says
+_SENTENCES: Final = re.compile(r"(?<=\.) (?=[A-Z])")
 
 SANDBOX: Final = "https://sandbox.cds-hooks.org/"
 
@@ -195,21 +199,44 @@ def sandbox_link(host: str, port: int, patient: str) -> str:
 
 
 def show_policy(policy: Policy) -> None:
-    """Print the criteria of a policy, each with its citation and how far that was verified."""
+    """Print the criteria of a policy, each with its citation, how far that was verified, and what of it is ours."""
     console = _console()
     console.print(safe(f"{policy.id}  {policy.title}, version {policy.version}", "bold"))
     console.print(safe(policy.status))
-    console.print(safe(f"{policy.citation.text} ({policy.citation.verification})"))
+    for line in _cited(policy.citation):
+        console.print(safe(line))
     for rule in policy.rules:
         console.print(Text.assemble("  ", (one_line(rule.label), "bold"), ": ", safe(rule.limit)))
-        cited = f"{rule.citation.text} ({rule.citation.verification})"
-        console.print(Padding(safe(cited, "dim"), (0, 0, 0, 6)))
+        _show_lines(console, _cited(rule.citation))
+        for site, override in rule.overrides.items():
+            first, *others = _cited(override.citation)
+            _show_lines(console, [f"Site {site}, {override.portal_class}: {first}", *others])
+    for exemption in policy.exemptions:
+        console.print(Text.assemble("  ", (one_line(exemption.criterion), "bold"), ": not asked"))
+        _show_lines(console, _cited(exemption.citation))
     console.print(
         Text.assemble("  ", ("Orders", "bold"), f": count as placed for {policy.orders.months} months")
     )
-    cited = f"{policy.orders.citation.text} ({policy.orders.citation.verification})"
-    console.print(Padding(safe(cited, "dim"), (0, 0, 0, 6)))
+    _show_lines(console, _cited(policy.orders.citation))
     console.print()
+
+
+def _show_lines(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(Padding(safe(line, "dim"), (0, 0, 0, 6)))
+
+
+def _cited(citation: Citation) -> list[str]:
+    """A citation and what a reader should know about it; each sentence that is a judgement of ours says so first."""
+    sentences = [item for item in _SENTENCES.split(citation.note) if item]
+    ours = [item for item in sentences if _JUDGED in item]
+    limit = ", but for what is our own judgement" if ours and citation.verification != "judgement" else ""
+    told = [item for item in sentences if item not in ours]
+    return [
+        f"{citation.text} ({citation.verification}{limit})",
+        *([" ".join(told)] if told else []),
+        *(f"Our own judgement: {item.replace(_JUDGED, '')}" for item in ours),
+    ]
 
 
 def _table(*columns: str, whole: Iterable[str] = ()) -> Table:

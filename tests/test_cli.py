@@ -186,6 +186,27 @@ def test_policies_prints_every_criterion_with_citation_and_verification(capsys: 
         for rule in policy.rules:
             assert rule.limit.split()[0] in output
             assert rule.citation.verification in output
+            for word in rule.citation.note.replace("(judgement)", "").split():
+                assert word in output
+        for exemption in policy.exemptions:
+            assert f"{exemption.criterion}: not asked" in output
+
+
+def test_policies_says_which_parts_are_our_own_judgement(capsys: Output) -> None:
+    assert run(["policies"]) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    milan = output[: output.index("milan-net-2007")]
+
+    assert "(verified, but for what is our own judgement)" in milan
+    for part in (
+        "Our own judgement: R0 is asked for",
+        "Our own judgement: A negative needs a whole-body study after the resection, at most 6 months old",
+        "Relative: from memory",
+        "Our own judgement: Patients under 18 are outside the evidence.",
+        "Site rectum, not-portal: ",
+    ):
+        assert part in milan
+    assert "(judgement)." not in output.replace("docs/clinical.md 8 (judgement)", "")
 
 
 def test_version_and_help(capsys: Output) -> None:
