@@ -130,7 +130,7 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
     for name in sorted(environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             meant = get_close_matches(name.upper(), known, 1, 0.85)
-            yield f"{name} is no setting, and nothing reads it" + (f"; {meant[0]} is one" if meant else "")
+            yield f"{name} is no setting of the service" + (f"; {meant[0]} is one" if meant else "")
 
 
 def settings_of(**given: Any) -> Settings:

@@ -15,6 +15,7 @@ from cds_service.settings import PREFIX, Settings
 from cds_service.smart.app_context import AUTOMATIC
 from cds_service.tenants import load_tenants
 from fhir_mappings.record import PARTS
+from tests import records
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -79,6 +80,12 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
             ("cds_service", "fhir_mappings", "LICENSE", "NOTICE")
         ):
             assert (ROOT / target).exists(), target
+
+
+def test_the_folder_of_the_public_records_is_the_one_that_is_looked_for() -> None:
+    assert f"`../{records.folder({}).relative_to(ROOT.resolve().parent)}`" in README
+    assert records.folder({"MILAN_NET_RECORDS": "elsewhere"}) == Path("elsewhere")
+    assert "`MILAN_NET_RECORDS`" in README
 
 
 def test_the_tenants_file_that_is_shown_can_be_loaded(tmp_path: Path) -> None:

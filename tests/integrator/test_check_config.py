@@ -325,7 +325,7 @@ def test_a_variable_that_nothing_reads_is_warned_of_without_its_value(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
 ) -> None:
     monkeypatch.setenv(name, "canary")
-    warning = f"{name} is no setting, and nothing reads it{meant}"
+    warning = f"{name} is no setting of the service{meant}"
     assert desk.warnings() == [warning]
     assert desk.check(file=False)[2][-1] == f"WARNING: {warning}"
 
