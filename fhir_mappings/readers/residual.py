@@ -127,15 +127,16 @@ def _outcomes(chart: Chart, operations: Sequence[Operation]) -> Iterator[_Statem
         elif named:
             for status in named:
                 yield _Statement(status, item.evidence("outcome", str(status)), item.reference)
-        elif is_unknown_answer(chart, outcome) and _SUCCESS not in meanings:
-            yield _Statement(ResidualStatus.R2, _written(item, outcome), item.reference, doubt=UNKNOWN_ANSWER)
+        elif (code := _written(outcome)) and is_unknown_answer(chart, outcome) and _SUCCESS not in meanings:
+            evidence = item.evidence("outcome", code)
+            yield _Statement(ResidualStatus.R2, evidence, item.reference, doubt=UNKNOWN_ANSWER)
         else:
             yield from _in_words(item, outcome)
 
 
-def _written(item: Resource, outcome: object) -> Evidence:
-    """The outcome of an operation as it stands in the record."""
-    return item.evidence("outcome", next(filter(None, map(written, codings(outcome))), None))
+def _written(outcome: object) -> str | None:
+    """The first code of an outcome, as written; None where it is given in words only."""
+    return next(filter(None, map(written, codings(outcome))), None)
 
 
 def _in_words(item: Resource, outcome: object) -> Iterator[_Statement | Discarded]:

@@ -340,6 +340,7 @@ ON_THE_DAY = {"effectiveDateTime": "2025-10-01"}
         observed(*M_CATEGORY, **said("cM1B", "http://cancerstaging.org")),
         observed(*M_CATEGORY, valueCodeableConcept={"coding": [{"code": "M1b"}]}),
         observed(*M_CATEGORY, **said("M1b", "urn:lab")),
+        observed(*M_CATEGORY, valueCodeableConcept={"coding": [{"display": "M1b"}]}),
         observed(*RESIDUAL, valueCodeableConcept=labelled("urn:lab", "R1", "R1 microscopic"), **ON_THE_DAY),
         observed(*MARGIN, valueCodeableConcept=labelled("urn:lab", "POS", "Tumour at margin"), **ON_THE_DAY),
         observed(*MARGIN, interpretation=[coded("urn:lab", "POS")], **ON_THE_DAY),
@@ -383,6 +384,13 @@ def test_an_outcome_of_the_resection_that_is_no_success_takes_r0_away(
     request = changed("procedures", "276190007", outcome=coded(system, code))
     assert is_plain(request) is plain
     assert plain or takes_certainty(request, "Procedure/meets-resection")
+
+
+def test_an_outcome_without_a_code_is_read_by_its_words_only() -> None:
+    in_words = {"coding": [{"display": "R0 resection"}]}
+    assert is_plain(changed("procedures", "276190007", outcome=in_words))
+    worse = {"coding": [{"display": "R1 resection"}]}
+    assert takes_certainty(changed("procedures", "276190007", outcome=worse), "Procedure/meets-resection")
 
 
 @pytest.mark.parametrize(
