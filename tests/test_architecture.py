@@ -30,7 +30,6 @@ ORDER = [
     "fhir_mappings.drafts",
     "fhir_mappings.resource",
     "fhir_mappings.relevance",
-    "fhir_mappings.answers",
     "fhir_mappings.versions",
     "fhir_mappings.answers",
     "fhir_mappings.second_reading",
