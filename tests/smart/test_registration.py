@@ -63,7 +63,7 @@ def test_a_registration_is_loaded_and_its_key_lies_beside_the_file(folder: Path)
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('client_id = "client-1"', "", "smart.client_id: field required"),
+        ('client_id = "client-1"', "", "smart.client_id: it is missing"),
         ('client_id = "client-1"', 'client_id = ""', "smart.client_id: "),
         ('private_key_file = "key.json"', 'private_key_file = "no.json"', "smart.private_key_file: "),
         ('address = "https:', 'address = "http:', "smart.address must be https"),
