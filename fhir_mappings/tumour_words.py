@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-from fhir_mappings.metastasis_words import is_denied, sentences
+from fhir_mappings.metastasis_words import sentences, undenied
 
 
 def named_tumours(text: str) -> Iterator[str]:
     """The sentences of a text that name one and do not deny it."""
     for sentence in sentences(text):
-        named = _pattern().search(sentence)
-        if named is not None and not is_denied(sentence, named):
+        if undenied(_pattern(), sentence.lower()) is not None:
             yield sentence
 
 
@@ -25,7 +24,7 @@ def tumour_stems() -> tuple[bytes, ...]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, _words())), re.IGNORECASE)
+    return re.compile("|".join(map(re.escape, _words())))
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fhir_mappings.chart import Chart, once
 from fhir_mappings.facts import Evidence
 from fhir_mappings.inputs import FINDING_CODES, METASTASIS
-from fhir_mappings.metastasis_words import NamedMetastasis, joined, named_by_code, named_in, stems
+from fhir_mappings.metastasis_words import NamedMetastasis, joined, named_by_code, named_in, says_no, stems
 from fhir_mappings.relevance import LABELLED_METASTASIS, is_concept, labels
 from fhir_mappings.resource import Json, Resource, Use, meanings_of
 from fhir_mappings.valueset import NOTHING, normalise_system, terminology
@@ -118,7 +118,7 @@ def _of_observation(data: Json) -> _Named:
     text = data.get("valueString")
     answers = [text] if isinstance(text, str) else _labels(data.get("valueCodeableConcept"))
     questions = [] if _meanings(data.get("code")) & FINDING_CODES else _labels(data.get("code"))
-    for answer in answers or [""]:
+    for answer in [answer for answer in answers if not says_no(answer)] if answers else [""]:
         yield from ((element, named) for named in named_in(joined(questions, [answer])))
 
 
