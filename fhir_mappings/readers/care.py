@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -20,6 +21,8 @@ from fhir_mappings.facts import (
     Presence,
     TransplantStatus,
 )
+from fhir_mappings.inputs import METASTATIC_NET, NET_HISTOLOGY
+from fhir_mappings.metastasis_words import sentences
 from fhir_mappings.readers.conditions import (
     OtherMalignancies,
     active_condition,
@@ -27,7 +30,7 @@ from fhir_mappings.readers.conditions import (
     net_conditions,
     other_malignancies,
 )
-from fhir_mappings.relevance import LABELLED_MALIGNANCY, labels
+from fhir_mappings.relevance import LABELLED_MALIGNANCY, LABELLED_TUMOUR, OTHER_MALIGNANCY, labels
 from fhir_mappings.resource import Resource, Use, codings, intent
 from fhir_mappings.valueset import normalise_system
 
@@ -192,21 +195,43 @@ def _no_other_malignancy(chart: Chart, found: OtherMalignancies, labelled: Seque
     return chart.missing("other_malignancy")
 
 
-@cache
-def _malignancy_words() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What reads like a malignancy of its own, and what takes that back; in folded text.
+@dataclass(frozen=True, slots=True)
+class _MalignancyWords:
+    """Patterns for text in small letters: those that ignore case take eight times as long."""
 
-    Patterns that ignore case take eight times as long, and each Condition of a chart has three labels or so.
-    """
+    malignant: re.Pattern[str]
+    taken_back: re.Pattern[str]  # with the word in question between < and >
+    tumour: re.Pattern[str]
+    elsewhere: re.Pattern[str]
+
+
+@cache
+def _malignancy_words() -> _MalignancyWords:
     words = json.loads((files("fhir_mappings") / "valuesets" / "malignancy-keywords.json").read_text("utf-8"))
-    malignant, taken_back = (
-        "|".join(map(re.escape, map(str.casefold, words[name]))) for name in ("malignant", "not")
+    net, organ = (f"(?:{'|'.join(words[name])})" for name in ("net", "organ"))
+    taken_back, elsewhere = (
+        re.compile("|".join(words[name]).replace("{net}", net).replace("{organ}", organ))
+        for name in ("not", "elsewhere")
     )
-    return re.compile(malignant), re.compile(taken_back)
+    malignant = re.compile("|".join(map(re.escape, words["malignant"])))
+    return _MalignancyWords(malignant, taken_back, re.compile(net), elsewhere)
 
 
 def _labelled(chart: Chart) -> list[Resource]:
-    return chart.labelled("Condition", LABELLED_MALIGNANCY, _reads_like_malignancy)
+    """The Conditions that only words call another malignancy: without a code, or as a tumour that no code names."""
+    unknown = chart.labelled("Condition", LABELLED_MALIGNANCY, _reads_like_malignancy)
+    return unknown + [
+        item
+        for item in chart.resources
+        if item.kind == "Condition"
+        and item.use is not Use.DROP
+        and LABELLED_TUMOUR in item.meanings
+        and item.meanings.isdisjoint(_TOLD_BY_CODE)
+        and _reads_like_malignancy(item.data)
+    ]
+
+
+_TOLD_BY_CODE = NET_HISTOLOGY | METASTATIC_NET | {OTHER_MALIGNANCY, "history-of-net"}
 
 
 def _reads_like_malignancy(condition: Mapping[str, Any]) -> bool:
@@ -215,9 +240,21 @@ def _reads_like_malignancy(condition: Mapping[str, Any]) -> bool:
 
 
 def _is_malignant(label: str) -> bool:
-    malignant, taken_back = _malignancy_words()
-    text = label.casefold()
-    return malignant.search(text) is not None and taken_back.search(text) is None
+    """Whether a label names a malignancy that its own clause does not take back; a tumour of a lung is another one."""
+    words = _malignancy_words()
+    for sentence in sentences(label):
+        text = re.sub(r"[<>]", " ", sentence.lower())
+        if any(not _is_taken_back(text, found) for found in words.malignant.finditer(text)):
+            return True
+        tumour = words.tumour.search(text) and words.elsewhere.search(text)
+        if tumour and not _is_taken_back(text, tumour):
+            return True
+    return False
+
+
+def _is_taken_back(text: str, named: re.Match[str]) -> bool:
+    marked = f"{text[: named.start()]}<{named[0]}>{text[named.end() :]}"
+    return _malignancy_words().taken_back.search(marked) is not None
 
 
 def _why_no_other(item: Resource, *, is_maybe_net: bool) -> str:

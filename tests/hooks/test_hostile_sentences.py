@@ -24,6 +24,9 @@ STAYS = [
     "No evidence of new bone metastases.",
     "No progression of bone or lung metastases.",
     "No increase in bone metastases.",
+    "No increased uptake in bone metastases.",
+    "No increase of lesions suspicious for bone metastases.",
+    "No evidence of progressive bone metastases.",
     "No bone metastasis progression.",
     "Kein Hinweis auf Progress der Knochenmetastasen.",
     "Geen toename van de botmetastasen.",
@@ -85,9 +88,17 @@ GOES = [
     "Bone metastases: none",
     "Bone metastases, not seen",
     "Bone metastases ruled out.",
+    "Knochenmetastasen wurden nicht nachgewiesen.",
     "Distant metastases (bone, lung, brain): none",
     "Besides cysts no bone metastases.",
     "CT without contrast: no bone metastases.",
+    "No increased uptake suspicious for bone metastases.",
+    "No abnormal FDG uptake in the bones to suggest metastases.",
+    "No enlarged lymph nodes to suggest metastases.",
+    "No sclerotic changes suggesting bone metastases.",
+    "Keine Veränderungen im Sinne von Knochenmetastasen.",
+    "Geen progressie of botmetastasen.",
+    "No evidence of residual, recurrent, or metastatic disease of the bone.",
 ]
 
 
@@ -164,7 +175,7 @@ def said(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("place", said(""))
 @pytest.mark.parametrize(
-    "text", [STAYS[0], STAYS[8], STAYS[-2], STAYS[-1], "No metastases except in the bone."]
+    "text", [STAYS[0], STAYS[9], STAYS[-2], STAYS[-1], "No metastases except in the bone."]
 )
 def test_a_metastasis_beside_a_denial_is_a_doubt_wherever_it_is_said(text: str, place: str) -> None:
     [card] = answered(chart(said(text)[place]))
@@ -193,3 +204,63 @@ def test_a_tumour_is_denied_as_far_as_a_metastasis_is() -> None:
     assert not list(named_tumours("No adenocarcinoma, lymphoma or neuroendocrine tumour."))
     assert list(named_tumours("No adenocarcinoma, neuroendocrine tumour."))
     assert list(named_tumours("A neuroendocrine tumour cannot be ruled out."))
+
+
+# --- another malignancy in words --------------------------------------------------------------------------------------
+
+ANOTHER = [
+    "Hepatocellular carcinoma secondary to hepatitis C cirrhosis",
+    "Breast cancer (no metastases)",
+    "Bronchialkarzinom, Verdacht auf Rezidiv",
+    "Prostate cancer, screening detected",
+    "Prostate cancer, benign nevus",
+    "Breast cancer, family history of colon cancer",
+    "History of hepatitis C with hepatocellular carcinoma",
+    "Lung cancer not ruled out",
+    "Metastatic breast cancer",
+    "Metastatic malignant melanoma",
+    "Lebermetastasen eines Mammakarzinoms",
+    "Breast cancer, carcinoid of ileum",
+    "Small cell neuroendocrine carcinoma of lung",
+    "Typical carcinoid of lung",
+    "Bronchial carcinoid",
+    "Neuroendokriner Tumor der Lunge",
+]
+NO_OTHER = [
+    "No evidence of breast cancer",
+    "Screening for malignant neoplasm of colon",
+    "Family history of lung cancer",
+    "Prostate cancer screening",
+    "Cancer of breast, history of",
+    "Mammakarzinom in der Anamnese",
+    "Ductal carcinoma in situ of breast",
+    "Secondary malignant neoplasm of bone",
+    "Malignant neoplasm of bone, secondary",
+    "Metastatic carcinoma",
+    "Family history of lung carcinoid",
+    "Neuroendocrine carcinoma of ileum",
+    "Carcinoma of ileum, neuroendocrine",
+    "Malignant carcinoid tumor of ileum",
+    "Malignant gastrinoma",
+    "Carcinoid of ileum",
+    "Metastatic NET to liver",
+    "Neuroendocrine tumor of ileum with lung metastases",
+    "Neuroendocrine tumor of ileum metastatic to lung",
+    "Lung metastases of neuroendocrine tumor",
+    "Secondary carcinoid tumor of lung",
+]
+
+
+def asks_for_another(label: str) -> bool:
+    [card] = answered(chart(bone(code={"text": label}, id="second")))
+    return "Other malignancy: on record, but only the words of an entry say so" in plain(card["detail"])
+
+
+@pytest.mark.parametrize("label", ANOTHER)
+def test_another_malignancy_is_not_taken_back_by_the_words_beside_it(label: str) -> None:
+    assert asks_for_another(label)
+
+
+@pytest.mark.parametrize("label", NO_OTHER)
+def test_what_denies_the_malignancy_itself_or_names_the_net_is_no_other_one(label: str) -> None:
+    assert not asks_for_another(label)
