@@ -65,7 +65,9 @@ def inputs() -> Mapping[str, Input]:
         "birth_date": Input("Date of birth", ("Patient",), frozenset()),
         "deceased": Input("Vital status", ("Patient",), frozenset()),
         "neuroendocrine_tumour": Input(
-            "Neuroendocrine tumour", diagnoses, tumour | {"history-of-net", LABELLED_TUMOUR} | FINDING_CODES
+            "Neuroendocrine tumour",
+            diagnoses,
+            tumour | {"history-of-net", "carcinoid-syndrome", LABELLED_TUMOUR} | FINDING_CODES,
         ),
         "differentiation": Input("Differentiation", diagnoses, tumour | FINDING_CODES),
         "primary_site": Input(

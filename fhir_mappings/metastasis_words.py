@@ -82,11 +82,11 @@ def _told(sentence: str) -> str | None:
 
 
 def undenied(pattern: re.Pattern[str], sentence: str) -> re.Match[str] | None:
-    """The first place of a sentence in small letters where a pattern is found and not taken back.
+    """The first place of a sentence where a pattern is found and not taken back.
 
     "No evidence of ..." and "... not seen" do; "no new ..." does not, nor does a denial of what stands before a comma.
     """
-    plain = _patterns()["but"].sub(lambda found: " " * len(found[0]), sentence)
+    plain = _patterns()["but"].sub(lambda found: " " * len(found[0]), sentence.lower())
     denials = _patterns()["before"].finditer(plain)
     ahead, nearest = next(denials, None), None
     for named in pattern.finditer(sentence):
@@ -141,8 +141,9 @@ def named_by_code(system: object, code: object) -> NamedMetastasis | None:
     """What a code of a classification without a value set names: ICD-9-CM, from before 2015."""
     if not isinstance(code, str):
         return None
+    name = str(system).partition("|")[0].strip()
     for table in _keywords()["codes"]:
-        if system in table["systems"]:
+        if name in table["systems"]:
             says = {name: re.fullmatch(table[name], code) for name in ("liver", "elsewhere", "unstated")}
             if any(says.values()):
                 return NamedMetastasis(code, says["liver"] is not None, says["elsewhere"] is not None)

@@ -104,8 +104,9 @@ def _meaning_of_words(code: object) -> frozenset[str]:
         return NOTHING
     listed = code.coding if isinstance(code.coding, list) else [code.coding]
     words = [code.text, *(item.display for item in listed if isinstance(item, CodingNode))]
-    joined = b"\n".join(words).lower()
-    if not any(stem in joined for stem in tumour_stems()):
+    joined = b"\n".join(words)
+    small = joined.lower()
+    if not any(stem in (small if stem.islower() else joined) for stem in tumour_stems()):
         return NOTHING
     return _TUMOUR if any(_names_tumour(bytes(label)) for label in words) else NOTHING
 
@@ -182,12 +183,17 @@ def all_meanings(kind: str, data: Mapping[str, Any], terminology: Terminology) -
 
 
 def holding(sources: Iterable[bytes], stems: Sequence[bytes]) -> list[int]:
-    """Which resources have words with one of the stems, in any case: searched as one, as most of hundreds have none."""
+    """Which resources have words with one of the stems: searched as one, as most of hundreds have none.
+
+    A stem in small letters is found in any case, one with capitals only as it stands.
+    """
     texts = [_words_of(source) for source in sources]
-    joined = b"\0".join(texts).lower()
+    given = b"\0".join(texts)
+    small = given.lower()
     starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
     found = set()
     for stem in stems:
+        joined = small if stem == stem.lower() else given
         place = joined.find(stem)
         while place >= 0:
             index = bisect_right(starts, place) - 1

@@ -62,7 +62,8 @@ class _Table:
     def _has_no_other_spelling(self, code: str) -> bool:
         if code[:_RUBRIC] not in self.rubrics:
             return True
-        return self.spelling == "icd-10" and code[_RUBRIC : _RUBRIC + 1] == "." and code.isupper()
+        is_canonical = code[_RUBRIC : _RUBRIC + 1] == "." and code.isupper() and " " not in code
+        return self.spelling == "icd-10" and is_canonical
 
     def _meanings(self, code: str) -> frozenset[str]:
         shortest = _RUBRIC if self.spelling == "icd-10-tree" else len(code)
@@ -82,9 +83,17 @@ class _Spelling:
     rubrics: bool = False
 
 
+_ICD_10_WITH_WORDS: Final = re.compile(
+    r"([a-z]\d[\da-z](?:\.?[\da-z]{1,4})?)[^\w\s]*\s+[^\w]*[^\W\d_]{2}", re.IGNORECASE
+)
+"""A code, a blank and the beginning of a word: its label was typed behind it."""
+
+
 def _icd_10(text: str) -> tuple[str, ...]:
-    """`c7a012`, `C7A.012` and `C7A012!` are all `C7A.012`; a dash for "some child" is dropped."""
-    bare = re.sub(r"[\s.]", "", text.upper()).rstrip("†*+!#-")
+    """`c7a012`, `C7A.012!` and `C7A.012 Malignant ...` are all `C7A.012`; a dash for "some child" is dropped."""
+    with_words = _ICD_10_WITH_WORDS.match(text)
+    code = with_words[1] if with_words else text
+    bare = re.sub(r"[\s.]", "", code.upper()).rstrip("†*+!#-")
     return (f"{bare[:_RUBRIC]}.{bare[_RUBRIC:]}" if len(bare) > _RUBRIC else bare,)
 
 
@@ -177,12 +186,21 @@ def _uri_prefixes() -> Mapping[str, str]:
     return {prefix: str(each.uri) for each in known for prefix in each.prefixes}
 
 
+_VERSION_SEGMENT: Final = re.compile(r"/(?:version/)?\d[\w.-]*/?$")
+"""What stands behind the URI of a code system where a record sends the version in it (`.../icd-10-cm/2026`)."""
+_VERSIONED: Final = re.compile(r"\||/\d")
+
+
 def normalise_system(uri: str | None) -> str | None:
     """The canonical URI of a code system; an unknown one stays as it is, a blank one is none."""
     if uri is None or not uri.strip():
         return None
-    longer = (known for prefix, known in _uri_prefixes().items() if uri.strip().startswith(prefix))
-    return _canonical_uris().get(_folded(uri)) or next(longer, uri.strip())
+    given = uri.strip()
+    bare = given.partition("|")[0].strip()
+    longer = (known for prefix, known in _uri_prefixes().items() if bare.startswith(prefix))
+    versionless = _VERSION_SEGMENT.sub("", bare)
+    known = _canonical_uris()
+    return known.get(_folded(bare)) or known.get(_folded(versionless)) or next(longer, given)
 
 
 def normalise_code(system: str | None, code: str | None) -> tuple[str, ...]:
@@ -225,7 +243,8 @@ class Terminology:
         return table.respelled(code) if found is None else found
 
     def _under_another_name(self, system: str, code: str | None) -> frozenset[str]:
-        if system and system.strip() == system and not system.startswith(self._prefixes):
+        is_plain = system.strip() == system and not _VERSIONED.search(system)
+        if system and is_plain and not system.startswith(self._prefixes):
             return NOTHING
         canonical = normalise_system(system)
         return NOTHING if canonical not in self._tables else self._look_up(canonical, code)

@@ -16,7 +16,7 @@ from fhir_mappings.facts import (
     Presence,
 )
 from fhir_mappings.inputs import METASTATIC_NET
-from fhir_mappings.readers.conditions import net_conditions
+from fhir_mappings.readers.conditions import is_active, net_conditions
 from fhir_mappings.readers.histology import (
     Histology,
     Tumour,
@@ -70,7 +70,9 @@ def neuroendocrine_tumour(chart: Chart) -> Fact[Presence]:
     history = chart.find({"history-of-net"}, "Condition")
     worded = worded_tumours(chart)
     discarded += tuple(Discarded(item.evidence, ONLY_WORDS) for item in worded)
-    only_refuted = rest and not worded and all(item.resource.is_negated for item in rest)
+    syndrome = _syndromes(chart)
+    discarded += tuple(Discarded(item.evidence("code"), "a syndrome, not a tumour") for item in syndrome)
+    only_refuted = rest and not worded and not syndrome and all(item.resource.is_negated for item in rest)
     has_history = history.usable or history.candidates
     if only_refuted and not has_history and chart.blind("neuroendocrine_tumour") is None:
         return Fact(Presence.ABSENT, _evidence(rest), discarded=chart.dropped("neuroendocrine_tumour"))
@@ -95,7 +97,18 @@ def _no_diagnosis(
     if worded:
         where = ", ".join(dict.fromkeys(item.resource.reference for item in worded))
         return Gap(GapKind.INDETERMINATE, f"Neuroendocrine tumour: possible, but {ONLY_WORDS} ({where}).")
+    if syndrome := _syndromes(chart):
+        where = ", ".join(item.reference for item in syndrome)
+        reason = f"Neuroendocrine tumour: possible, but only a carcinoid syndrome is on record ({where})."
+        return Gap(GapKind.INDETERMINATE, reason)
     return Gap(GapKind.NOT_RECORDED, "Neuroendocrine tumour: nothing on record.")
+
+
+@once
+def _syndromes(chart: Chart) -> list[Resource]:
+    """The active carcinoid syndromes: such a syndrome comes from a neuroendocrine tumour, and does not make one."""
+    found = chart.find({"carcinoid-syndrome"}, "Condition")
+    return [item for item in (*found.usable, *found.candidates) if is_active(item)]
 
 
 def _may_hide_a_diagnosis(chart: Chart) -> bool:
