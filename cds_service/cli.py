@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_HOST = "127.0.0.1"
 _DEFAULT_PORT = 8000
-_THREADS = 16  # a slow FHIR server must not stop the others (integration.md 4.3)
-_BACKPRESSURE = 256  # waiting calls of one worker; more are refused at once instead of answered too late
+THREADS = 16  # a slow FHIR server must not stop the others (integration.md 4.3)
+BACKPRESSURE = 256  # waiting calls of one worker; more are refused at once instead of answered too late
 _TO_FINISH = (
     12  # seconds that a worker told to end has: more than the longest call, less than a supervisor waits
 )
@@ -265,8 +265,8 @@ def _run(serving: Serving, host: str, port: int, workers: int) -> None:
         port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=_THREADS,
-        backpressure=_BACKPRESSURE,
+        blocking_threads=THREADS,
+        backpressure=BACKPRESSURE,
         workers_kill_timeout=_TO_FINISH,  # else a body that never arrives keeps the process for ever
         respawn_failed_workers=True,  # else one that the system ended for its memory takes the others with it
         websockets=False,

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cds_service.cli import BACKPRESSURE, THREADS
 from tests.bench.bodies import with_net, without_net
 
 ROUNDS, REQUESTS, LARGE_REQUESTS, WARM_UP = 5, 300, 40, 30
@@ -61,11 +62,12 @@ def _ticks(pid: int) -> int:
 
 @contextmanager
 def serving(application: str) -> Iterator[Server]:
-    """Run an application on granian with one worker, and end it."""
+    """Run an application on granian with one worker, as `milan-net serve` does, and end it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1"]
+    command += ["--blocking-threads", str(THREADS), "--backpressure", str(BACKPRESSURE)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([*command, "--no-access-log", "--no-ws", application], **quiet) as process:  # noqa: S603
         try:
