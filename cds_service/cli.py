@@ -32,7 +32,7 @@ from cds_service.eligibility.assessment import Assessment
 from cds_service.eligibility.policy import policies
 from cds_service.eligibility.rendering import as_json
 from cds_service.errors import CdsError, DataError, whereabouts
-from cds_service.hooks.files import records_in, where_json_ends
+from cds_service.hooks.files import records_in
 from cds_service.integrator.build_sheet import build_sheet
 from cds_service.integrator.check_config import check_config
 from cds_service.integrator.database import migrate, prune
@@ -57,7 +57,6 @@ BACKPRESSURE = 256  # waiting calls of one worker; more are refused at once inst
 _TO_FINISH = (
     12  # seconds that a worker told to end has: more than the longest call, less than a supervisor waits
 )
-_NOT_JSON = "not JSON"  # what `records_in` says of one text that is none
 _DATA_ERROR = 1
 _USAGE_ERROR = 2
 
@@ -218,8 +217,7 @@ def _records(path: Path) -> list[PatientRecord]:
     try:
         return records_in(data)
     except DataError as error:
-        where = where_json_ends(data) if str(error) == _NOT_JSON else ""
-        raise DataError(f"{path}: {error}{where}") from error
+        raise DataError(f"{path}: {error}") from error
 
 
 def _verdicts(advisor: Advisor, path: Path, on: date) -> list[Assessment]:

@@ -37,6 +37,9 @@ PARTS: Mapping[str, str] = {
 """The parts of a record by prefetch key: the FHIR type each brings."""
 
 
+NOT_JSON = "not JSON"
+
+
 class RecordError(ValueError):
     """The bytes hold no FHIR record. `path` is the JSON path of the mistake; the text never repeats a value."""
 
@@ -274,4 +277,4 @@ def _json_error(error: Exception, place: str = "$") -> RecordError:
         return RecordError("nested too deeply", place)
     if isinstance(error, msgspec.ValidationError):
         return RecordError("not a FHIR resource", place)
-    return RecordError("not JSON", place)
+    return RecordError(NOT_JSON, place)

@@ -9,7 +9,7 @@ from cds_service.errors import DataError, HttpError
 from cds_service.hooks import services
 from cds_service.hooks.prefetch import sent
 from cds_service.hooks.request import parse
-from fhir_mappings.record import PatientRecord, RecordError, read_file, without_mark
+from fhir_mappings.record import NOT_JSON, PatientRecord, RecordError, read_file, without_mark
 
 
 class _Kind(msgspec.Struct):
@@ -26,7 +26,7 @@ def records_in(data: bytes) -> list[PatientRecord]:
         hook = _hook_of(data)
         return read_file(data) if hook is None else [sent(parse(data, services.answering(hook)), data)]
     except RecordError as error:
-        raise DataError(str(error)) from error
+        raise DataError(f"{error}{where_json_ends(data) if str(error) == NOT_JSON else ''}") from error
     except HttpError as error:
         raise DataError(
             f"{error.problem.rstrip('.')} ({', '.join(error.paths) or 'hook request'})"

@@ -3,7 +3,6 @@
 A mistake is told in a sentence beside what was typed, which stays where it was.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
@@ -26,7 +25,6 @@ LARGEST: Final = 8 * 1024 * 1024
 MOST: Final = 50
 """Patients that are assessed at once; the command line takes any number."""
 _ROUND_IT: Final = 64 * 1024  # of a form: its other fields, and what stands between them
-NOT_JSON: Final = "not JSON"  # what `read_file` says of one text that is none
 _PARTS: Final = 20
 _NOTICE: Final = "DEMONSTRATION: not for the care of anybody"
 _TOO_LARGE: Final = (
@@ -62,7 +60,7 @@ def add_box(blueprint: Blueprint, advisor: Advisor, today: date) -> None:
             readings = _readings(typed, advisor)
         except (DataError, BadRequestError, PayloadTooLargeError) as error:
             status = PayloadTooLargeError.status if isinstance(error, PayloadTooLargeError) else 400
-            return _form(typed, mistake=_sentence(error, typed.data)), status
+            return _form(typed, mistake=_sentence(error)), status
         if typed.number is None and len(readings) > 1:
             return _several(readings, typed)
         chosen = readings[min(typed.number or 0, len(readings) - 1)]
@@ -80,24 +78,11 @@ def _several(readings: tuple[Reading, ...], typed: Typed) -> str:
     return render_template("web/demo-several.html", found=found, text=text, typed=typed, on=typed.on)
 
 
-def _sentence(error: DataError | BadRequestError | PayloadTooLargeError, data: bytes) -> str:
+def _sentence(error: DataError | BadRequestError | PayloadTooLargeError) -> str:
     """A mistake as a sentence of its own; it repeats nothing of what was pasted."""
     if isinstance(error, DataError):
-        return f"This cannot be assessed: {str(error).rstrip('.')}{_where(str(error), data)}."
+        return f"This cannot be assessed: {str(error).rstrip('.')}."
     return error.problem
-
-
-def _where(problem: str, data: bytes) -> str:
-    """Where a text stops being JSON, for whoever has to mend it."""
-    if problem != NOT_JSON:
-        return ""
-    try:
-        json.loads(data)
-    except json.JSONDecodeError as error:
-        return f" from line {error.lineno}, column {error.colno}, on"
-    except (ValueError, RecursionError):  # not even text
-        return ""
-    return ""
 
 
 # --- what was typed ---------------------------------------------------------------------------------------------------
