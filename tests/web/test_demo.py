@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from importlib.resources import files
 
@@ -21,6 +20,7 @@ from cds_service.web.demo_drafts import added_problem, catalogue
 from fhir_mappings.drafted import DraftKind, drafted_orders, names_the_tumour
 from fhir_mappings.valueset import terminology
 from tests.hooks.calls import HOOK_INSTANCE, ON, SERVICE, call, cards_of, chart, outcome_of
+from tests.node import program
 from tests.web.demonstration import PATIENTS, demonstration, page_of, shared
 from tests.web.pages import SAMPLES
 
@@ -312,11 +312,8 @@ def test_the_catalogue_is_served_to_the_page(client: FlaskClient) -> None:
 
 
 def test_the_script_is_a_module_that_parses() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no node to read the script with")
     checked = subprocess.run(  # noqa: S603  our own script
-        [node, "--check", "--input-type=module"],
+        [str(program()), "--check", "--input-type=module"],
         input=SCRIPT,
         capture_output=True,
         text=True,
